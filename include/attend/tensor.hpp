@@ -64,9 +64,8 @@ struct tensor_view : node<tensor_view<T, Space, Axes...>> {
     ((offset += at.size() * stride(D{})), ...);
     return data[offset];
   }
-  constexpr operator tensor_view<T const, Space, Axes...>() const
-    requires(!std::is_const_v<T>)
-  {
+  /// The same view, of elements that cannot be written.
+  constexpr tensor_view<T const, Space, Axes...> readable() const {
     tensor_view<T const, Space, Axes...> r{{}, data, {}, {}};
     for (int i = 0; i < rank; ++i) r.extents[i] = extents[i], r.strides[i] = strides[i];
     return r;
@@ -108,7 +107,7 @@ public:
     return whole_(at...);
   }
   view_type view() { return whole_; }
-  tensor_view<T const, Space, Axes...> view() const { return whole_; }
+  tensor_view<T const, Space, Axes...> view() const { return whole_.readable(); }
   std::shared_ptr<T[]> const& memory() const { return memory_; }
 
 private:
@@ -158,27 +157,20 @@ constexpr tensor_view<T const, S, A...> as_node(tensor<T, S, A...> const& x) {
 }
 template <class T, class S, class... A>
 constexpr tensor_view<T const, S, A...> as_node(tensor<T, S, A...>& x) {
-  return x.view();
+  return x.view().readable();
 }
 template <class T, class S, class... A>
 owned<T, S, A...> as_node(tensor<T, S, A...>&& x) {
-  return {{}, x.memory(), x.view()};
+  return {{}, x.memory(), x.view().readable()};
 }
-template <class T, class S, class... A>
-  requires(!std::is_const_v<T>)
-constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...> const& x) {
-  return x;
-}
-template <class T, class S, class... A>
-  requires(!std::is_const_v<T>)
-constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...>& x) {
-  return x;
-}
-template <class T, class S, class... A>
-  requires(!std::is_const_v<T>)
-constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...>&& x) {
-  return x;
-}
+// clang-format off
+template <class T, class S, class... A> requires(!std::is_const_v<T>)
+constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...> const& x) { return x.readable(); }
+template <class T, class S, class... A> requires(!std::is_const_v<T>)
+constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...>& x) { return x.readable(); }
+template <class T, class S, class... A> requires(!std::is_const_v<T>)
+constexpr tensor_view<T const, S, A...> as_node(tensor_view<T, S, A...>&& x) { return x.readable(); }
+// clang-format on
 
 template <class V>
 constexpr void row_major(V& v) {
