@@ -10,7 +10,9 @@ namespace attend::codegen {
 /// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
 /// `memory` is where the plan puts it; a buffer that another one equals is computed once (`computed` is false for the others).
 template <class X, class T, class Stored, class... Axes>
-struct buffer : node<buffer<X, T, Stored, Axes...>> {
+struct buffer;
+template <class X, class T, class... Stored, class... Axes>
+struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored...>, Axes...>> {
   using value_type = T;
   using space = typename X::space;
   using shape = attend::shape<Axes...>;
@@ -20,8 +22,23 @@ struct buffer : node<buffer<X, T, Stored, Axes...>> {
   long extents[rank ? rank : 1];
   long strides[rank ? rank : 1];
   long origin;
+  long stored[sizeof...(Stored) > 0 ? sizeof...(Stored) : 1]; // extents of the dims stored
   std::byte* memory;
   bool computed;
+
+  /// All of the memory, in the order in which it is stored.
+  tensor_view<T, space, axis<Stored, dynamic>...> whole() const {
+    tensor_view<T, space, axis<Stored, dynamic>...> v{{}, reinterpret_cast<T*>(memory), {}, {}};
+    for (int i = 0; i < v.rank; ++i) v.extents[i] = stored[i];
+    attend::detail::row_major(v);
+    return v;
+  }
+  /// What a view, or a covered copy, of another buffer keeps of it.
+  template <class Other>
+  void same_memory(Other const& other) {
+    origin = other.origin, memory = nullptr, computed = true;
+    for (int i = 0; i < static_cast<int>(sizeof...(Stored)); ++i) stored[i] = other.stored[i];
+  }
 };
 
 namespace detail {
@@ -62,14 +79,15 @@ private:
   static long inner(elementwise<Op, X, Y> const& e) { return first(of(operand_of<0>(e)), of(operand_of<1>(e))); }
   template <class Op, class X, class Y, class Z>
   static long inner(elementwise<Op, X, Y, Z> const& e) { return first(of(operand_of<0>(e)), first(of(operand_of<1>(e)), of(operand_of<2>(e)))); }
+  // a bound dim may have the name of a free one outside
   template <class X, class Y, class B, class O>
-  static long inner(contraction<X, Y, B, O> const& e) { return first(of(e.x), of(e.y)); }
+  static long inner(contraction<X, Y, B, O> const& e) { return in<D, B> ? unknown : first(of(e.x), of(e.y)); }
   template <class Op, class X, class B>
-  static long inner(reduction<Op, X, B> const& e) { return of(e.x); }
+  static long inner(reduction<Op, X, B> const& e) { return in<D, B> ? unknown : of(e.x); }
   template <class X, class B, class P, class O>
   static long inner(softmax_node<X, B, P, O> const& e) { return of(e.x); }
   template <class T, class I, class B>
-  static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), of(e.table)); }
+  static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), std::is_same_v<D, B> ? unknown : of(e.table)); }
   template <class X, class B, class C>
   static long inner(merged<X, B, C> const& e) {
     if constexpr (std::is_same_v<D, C>)
@@ -129,7 +147,7 @@ bool same(X const& a, X const& b) {
 template <class T, class... D, class X>
 auto store(X const& x, types<D...>) {
   // an extent that only an index brings is known at run time only
-  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, nullptr, true};
+  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, {size_of<D>(x)...}, nullptr, true};
   row_major(r);
   return r;
 }
