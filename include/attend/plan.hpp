@@ -21,6 +21,10 @@ template <class X, class D, class C>
 struct root_tree<merged<X, D, C>> {
   using type = X;
 };
+template <class X>
+inline constexpr bool is_merged_root = false;
+template <class X, class D, class C>
+inline constexpr bool is_merged_root<merged<X, D, C>> = true;
 template <class E>
 using region_t = std::remove_cv_t<decltype(cover<true>(std::declval<typename root_tree<canonical_t<E>>::type const&>()))>;
 
@@ -113,6 +117,90 @@ inline constexpr bool is_fused = [] {
     return t.fused > 0 && t.softmaxes == 0;
   }
 }();
+
+namespace codegen::detail {
+
+/// The static extent of D anywhere in a region, or a negative number.
+template <class D>
+struct static_extent {
+  template <class X>
+  static constexpr long of(X const*) {
+    if constexpr (requires { typename X::shape; }) return extent_in<typename X::shape, D>;
+    else return unknown;
+  }
+  template <class... X>
+  static constexpr long any() {
+    long n = unknown;
+    ((n = n >= 0 ? n : of(static_cast<X const*>(nullptr))), ...);
+    return n;
+  }
+  template <class Q, class K, class V, class F, class... Roles>
+  static constexpr long of(attention<Q, K, V, F, Roles...> const*) { return any<V, K, Q, F>(); }
+  template <class X, class Y, class Z, class A, class B, class R>
+  static constexpr long of(product<X, Y, Z, A, B, R> const*) { return any<X, Y, B, R>(); }
+  template <class L, class I, bool Each, class... S>
+  static constexpr long of(rows<L, I, Each, S...> const*) { return any<L, decltype(S::x)...>(); }
+  template <class X>
+  static constexpr long of(pass<X> const*) { return any<X>(); }
+};
+template <class R>
+struct inner_of {
+  template <class D>
+  static constexpr long of() { return static_extent<D>::of(static_cast<R const*>(nullptr)); }
+};
+template <class Q, class K, class V, class F, class... Roles>
+struct inner_of<attention<Q, K, V, F, Roles...>> {
+  template <class D>
+  static constexpr long of() { return static_extent<D>::template any<Q, K>(); }
+};
+
+/// Extents by name for a region: what it fixes, then what the caller gives; a prime's is its dim's.
+template <class R, class... Given>
+struct named_extents {
+  types<Given...> given;
+  long value[sizeof...(Given) + 1];
+
+  template <class D>
+  constexpr long of() const { return known<D>(static_extent<D>::of(static_cast<R const*>(nullptr))); }
+  template <class D>
+  constexpr long inner() const { return known<D>(inner_of<R>::template of<D>()); }
+
+private:
+  template <class D>
+  constexpr long known(long fixed) const {
+    if (fixed >= 0) return fixed;
+    return from_caller<D>();
+  }
+  template <class D>
+  constexpr long from_caller() const {
+    constexpr int at = index_in<D>(types<Given...>{});
+    if constexpr (at >= 0) return value[at];
+    else if constexpr (!std::is_same_v<D, typename unprimed<D>::type>) return from_caller<typename unprimed<D>::type>();
+    else return unknown;
+  }
+};
+
+} // namespace codegen::detail
+
+/// What the compiler knows of the plan of an expression type: the region of its last step and its kernel, and what the
+/// last step costs as closed forms of the extents, given by name where the type does not fix them:
+/// `plan_of<E>::flops(s = 128, t = 256)`.
+template <class E>
+struct plan_of {
+  using region = codegen::detail::region_t<std::remove_cvref_t<E>>;
+  static constexpr char const* kernel = region::name;
+  static constexpr char const* pattern = region::pattern;
+  static constexpr bool fused = is_fused<E>;
+
+  template <class... D, long... N>
+  static constexpr long flops(extent<D, N>... given) {
+    return codegen::flops_of<region>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+  }
+  template <class... D, long... N>
+  static constexpr long bytes(extent<D, N>... given) {
+    return codegen::bytes_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+  }
+};
 
 /// A compile error with the reason where an expression is not fused attention; true where it is.
 template <expression E>

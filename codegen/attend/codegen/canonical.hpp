@@ -108,10 +108,9 @@ struct sameness {
   static bool of(buffer<X, T, O, A...> const& a, buffer<X, T, O, A...> const& b) { return a.origin == b.origin && layout(a, b) && of(a.x, b.x); }
   template <class T>
   static bool of(scalar<T> const& a, scalar<T> const& b) { return a.value == b.value; }
-  template <class D>
-  static bool of(index_node<D>, index_node<D>) { return true; }
-  template <class D>
-  static bool of(length_node<D>, length_node<D>) { return true; }
+  template <class X>
+    requires std::is_empty_v<X>
+  static bool of(X const&, X const&) { return true; } // positions, placeholders
   template <class Op, class... X>
   static bool of(elementwise<Op, X...> const& a, elementwise<Op, X...> const& b) {
     return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(a), operand_of<I>(b)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
@@ -127,7 +126,7 @@ struct sameness {
   template <class X, class D, class C>
   static bool of(merged<X, D, C> const& a, merged<X, D, C> const& b) { return of(a.x, b.x); }
   template <class R>
-    requires requires { typename R::is_region; }
+    requires requires { R::is_region; }
   static bool of(R const& a, R const& b) { return a.operands([&](auto const&... x) { return b.operands([&](auto const&... y) { return (of(x, y) && ...); }); }); }
 
 private:
@@ -141,6 +140,32 @@ private:
 template <class X>
 bool same(X const& a, X const& b) {
   return sameness::of(a, b);
+}
+
+/// Whether every softmax of a tree that was written by hand is one: numerator and denominator are the same tensors.
+struct guarding {
+  template <class X>
+  static bool of(X const&) { return true; }
+  template <class Op, class... X>
+  static bool of(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class Y, class D, class O>
+  static bool of(contraction<X, Y, D, O> const& e) { return of(e.x) && of(e.y); }
+  template <class Op, class X, class D>
+  static bool of(reduction<Op, X, D> const& e) { return of(e.x); }
+  template <class X, class D, class P, class O>
+  static bool of(softmax_node<X, D, P, O> const& e) { return e.guard && of(e.x); }
+  template <class T, class I, class D>
+  static bool of(gather_node<T, I, D> const& e) { return of(e.table) && of(e.ids); }
+  template <class X, class D, class C>
+  static bool of(merged<X, D, C> const& e) { return of(e.x); }
+  template <class X, class T, class S, class... A>
+  static bool of(buffer<X, T, S, A...> const& e) { return of(e.x); }
+};
+template <class X>
+bool guards_hold(X const& x) {
+  return guarding::of(x);
 }
 
 /// A buffer of x, stored as T in the order of the dims given.

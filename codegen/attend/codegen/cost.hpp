@@ -54,7 +54,7 @@ struct counting {
   }
   template <class L, class I, bool Each, class... S, class Extents>
   static constexpr long of(rows<L, I, Each, S...> const*, Extents const& n) {
-    return ((1 + operations<decltype(S::x)>)*volume<typename decltype(S::x)::shape::dims>(n) + ... + 0) + operations<L> * volume<typename L::shape::dims>(n);
+    return (((1 + operations<decltype(S::x)>) * volume<typename decltype(S::x)::shape::dims>(n)) + ... + (operations<L> * volume<typename L::shape::dims>(n)));
   }
   template <class X, class Extents>
   static constexpr long of(pass<X> const*, Extents const& n) { return operations<X> * volume<typename X::shape::dims>(n); }
