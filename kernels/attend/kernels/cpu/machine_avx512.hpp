@@ -4,10 +4,15 @@
 #include <cstdint>
 #include <cstring>
 
-#pragma GCC diagnostic push // g++ 12 takes the undefined sources inside its own intrinsics for mistakes
+#ifndef __clang__ // g++ 12 takes the undefined sources inside its own intrinsics for mistakes
+#pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
 
 namespace attend::kernels::cpu {
 inline namespace avx512 {
