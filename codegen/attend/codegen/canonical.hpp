@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the canonical tree has beside the written nodes: a buffer, the value of an expression that a step stores before
+// another reads it. Two questions asked of canonical trees at run time: how long is a dim, and are two trees the same.
+#pragma once
+#include <attend/codegen/sizes.hpp>
+#include <cstddef>
+
+namespace attend::codegen {
+
+/// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
+/// `memory` is where the plan puts it; a buffer that another one equals is computed once (`computed` is false for the others).
+template <class X, class T, class Stored, class... Axes>
+struct buffer : node<buffer<X, T, Stored, Axes...>> {
+  using value_type = T;
+  using space = typename X::space;
+  using shape = attend::shape<Axes...>;
+  using orientation = no_orientation;
+  static constexpr int rank = sizeof...(Axes);
+  X x;
+  long extents[rank ? rank : 1];
+  long strides[rank ? rank : 1];
+  long origin;
+  std::byte* memory;
+  bool computed;
+};
+
+namespace detail {
+
+template <class X>
+inline constexpr bool is_leaf = false;
+template <class T, class S, class... A>
+inline constexpr bool is_leaf<tensor_view<T, S, A...>> = true;
+template <class X, class T, class O, class... A>
+inline constexpr bool is_leaf<buffer<X, T, O, A...>> = true;
+template <class X>
+inline constexpr bool is_buffer = false;
+template <class X, class T, class O, class... A>
+inline constexpr bool is_buffer<buffer<X, T, O, A...>> = true;
+
+template <class X, class D>
+inline constexpr bool has = in<D, typename X::shape::dims>;
+
+/// The run-time extent of D in a canonical tree; `unknown` where nothing in it says.
+template <class D>
+struct measure {
+  template <class X>
+  static long of(X const& x) {
+    if constexpr (is_leaf<X>) {
+      constexpr int at = index_in<D>(typename X::shape::dims{});
+      if constexpr (at >= 0) return x.extents[at];
+      else return unknown;
+    } else return inner(x);
+  }
+
+private:
+  static long first(long a, long b) { return a >= 0 ? a : b; }
+  template <class X>
+  static long inner(X const&) { return unknown; } // numbers and positions
+  template <class Op, class X>
+  static long inner(elementwise<Op, X> const& e) { return of(operand_of<0>(e)); }
+  template <class Op, class X, class Y>
+  static long inner(elementwise<Op, X, Y> const& e) { return first(of(operand_of<0>(e)), of(operand_of<1>(e))); }
+  template <class Op, class X, class Y, class Z>
+  static long inner(elementwise<Op, X, Y, Z> const& e) { return first(of(operand_of<0>(e)), first(of(operand_of<1>(e)), of(operand_of<2>(e)))); }
+  template <class X, class Y, class B, class O>
+  static long inner(contraction<X, Y, B, O> const& e) { return first(of(e.x), of(e.y)); }
+  template <class Op, class X, class B>
+  static long inner(reduction<Op, X, B> const& e) { return of(e.x); }
+  template <class X, class B, class P, class O>
+  static long inner(softmax_node<X, B, P, O> const& e) { return of(e.x); }
+  template <class T, class I, class B>
+  static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), of(e.table)); }
+  template <class X, class B, class C>
+  static long inner(merged<X, B, C> const& e) {
+    if constexpr (std::is_same_v<D, C>)
+      return [&]<class... P>(types<P...>) { return (measure<P>::of(e.x) * ... * 1); }(B{});
+    else return of(e.x);
+  }
+};
+template <class D, class X>
+long size_of(X const& x) {
+  return measure<D>::of(x);
+}
+
+/// Whether two trees of one type are one expression: the same memory, the same numbers.
+struct sameness {
+  template <class T, class S, class... A>
+  static bool of(tensor_view<T, S, A...> const& a, tensor_view<T, S, A...> const& b) { return a.data == b.data && layout(a, b); }
+  template <class X, class T, class O, class... A>
+  static bool of(buffer<X, T, O, A...> const& a, buffer<X, T, O, A...> const& b) { return a.origin == b.origin && layout(a, b) && of(a.x, b.x); }
+  template <class T>
+  static bool of(scalar<T> const& a, scalar<T> const& b) { return a.value == b.value; }
+  template <class D>
+  static bool of(index_node<D>, index_node<D>) { return true; }
+  template <class D>
+  static bool of(length_node<D>, length_node<D>) { return true; }
+  template <class Op, class... X>
+  static bool of(elementwise<Op, X...> const& a, elementwise<Op, X...> const& b) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(a), operand_of<I>(b)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class Y, class D, class O>
+  static bool of(contraction<X, Y, D, O> const& a, contraction<X, Y, D, O> const& b) { return of(a.x, b.x) && of(a.y, b.y); }
+  template <class Op, class X, class D>
+  static bool of(reduction<Op, X, D> const& a, reduction<Op, X, D> const& b) { return of(a.x, b.x); }
+  template <class X, class D, class P, class O>
+  static bool of(softmax_node<X, D, P, O> const& a, softmax_node<X, D, P, O> const& b) { return a.guard == b.guard && of(a.x, b.x); }
+  template <class T, class I, class D>
+  static bool of(gather_node<T, I, D> const& a, gather_node<T, I, D> const& b) { return of(a.table, b.table) && of(a.ids, b.ids); }
+  template <class X, class D, class C>
+  static bool of(merged<X, D, C> const& a, merged<X, D, C> const& b) { return of(a.x, b.x); }
+  template <class R>
+    requires requires { typename R::is_region; }
+  static bool of(R const& a, R const& b) { return a.operands([&](auto const&... x) { return b.operands([&](auto const&... y) { return (of(x, y) && ...); }); }); }
+
+private:
+  template <class V>
+  static bool layout(V const& a, V const& b) {
+    for (int i = 0; i < V::rank; ++i)
+      if (a.extents[i] != b.extents[i] || a.strides[i] != b.strides[i]) return false;
+    return true;
+  }
+};
+template <class X>
+bool same(X const& a, X const& b) {
+  return sameness::of(a, b);
+}
+
+/// A buffer of x, stored as T in the order of the dims given.
+template <class T, class... D, class X>
+auto store(X const& x, types<D...>) {
+  // an extent that only an index brings is known at run time only
+  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, nullptr, true};
+  row_major(r);
+  return r;
+}
+
+} // namespace detail
+} // namespace attend::codegen

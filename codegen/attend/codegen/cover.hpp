@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Cover: from the root downwards the largest pattern that matches takes its region; what enters the region and is not
+// a leaf becomes a buffer and is covered in turn. Tried in this order, one overload each:
+//
+//   1  fused attention              patterns/attention.hpp
+//   2  product with epilogue        patterns/product.hpp
+//   3  row normalisation            patterns/rows.hpp
+//   4  reduction with its producer  patterns/rows.hpp
+//   5  look-up                      inside 6: a table is read where its element is needed
+//   6  elementwise pass             the catch-all: everything else
+#pragma once
+#include <attend/codegen/normal.hpp>
+#include <attend/codegen/patterns/attention.hpp>
+#include <attend/codegen/patterns/product.hpp>
+#include <attend/codegen/patterns/rows.hpp>
+
+namespace attend::codegen {
+namespace detail {
+
+template <int I>
+struct priority : priority<I - 1> {};
+template <>
+struct priority<0> {};
+
+/// Fuse says whether pattern 1 is tried.
+template <bool Fuse>
+struct covering {
+  template <class X>
+  static auto region(X const& x) { return tried(x, priority<3>{}); }
+
+private:
+  // 1
+  template <class X>
+  static auto tried(X const& x, priority<3>) {
+    if constexpr (Fuse) {
+      auto const m = attention_match::of(x);
+      if constexpr (!is_not_fused<std::remove_cv_t<decltype(m)>>) return fused(m);
+      else return tried(x, priority<2>{});
+    } else return tried(x, priority<2>{});
+  }
+  // 2
+  template <class X>
+  static auto tried(X const& x, priority<2>) {
+    auto const m = product_match::of(x);
+    if constexpr (is_product<decltype(m)>) return multiplied(m);
+    else return tried(x, priority<1>{});
+  }
+  // 3, 4
+  template <class X>
+  static auto tried(X const& x, priority<1>) {
+    using Dims = typename X::shape::dims;
+    using Inner = typename inner_dims<X, Dims>::type;
+    if constexpr (std::is_void_v<Inner>) return tried(x, priority<0>{});
+    else {
+      constexpr bool each = common_t<Inner, Dims>::size > 0;
+      auto const e = extracting<minus_t<Dims, Inner>, Inner>::of(x, attend::detail::pack<>{});
+      return by_rows<Inner, each>(e);
+    }
+  }
+  template <class X, class Y, class D>
+  static auto tried(contraction<X, Y, D> const& e, priority<1>) { // of types no matrix library takes: a sum of products
+    return tried(as_sum(e), priority<1>{});
+  }
+  // 6
+  template <class X>
+  static auto tried(X const& x, priority<0>) {
+    auto const f = functor(x);
+    return pass<std::remove_cv_t<decltype(f)>>{f};
+  }
+
+  template <class Q, class K, class V, class F, class... Roles>
+  static auto fused(attention<Q, K, V, F, Roles...> const& m) {
+    auto const q = operand(m.query);
+    auto const k = operand(m.key);
+    auto const v = operand(m.value);
+    auto const f = functor(m.score);
+    return attention<std::remove_cv_t<decltype(q)>, std::remove_cv_t<decltype(k)>, std::remove_cv_t<decltype(v)>, std::remove_cv_t<decltype(f)>, Roles...>{
+        q, k, v, f, m.scale, m.output_scale, m.guard};
+  }
+  template <class X, class Y, class D, class A, class B, class R>
+  static auto multiplied(product<X, Y, D, A, B, R> const& m) {
+    auto const x = operand(m.x);
+    auto const y = operand(m.y);
+    auto const bias = operand(m.bias);
+    auto const residual = operand(m.residual);
+    return product<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D, A, std::remove_cv_t<decltype(bias)>, std::remove_cv_t<decltype(residual)>>{
+        x, y, bias, residual, m.scale};
+  }
+  template <class Inner, bool Each, class Tree, class... S>
+  static auto by_rows(extracted<Tree, S...> const& e) {
+    auto const last = functor(e.tree);
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return rows_of<Inner, Each>(last, staged<typename S::op>(functor(static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x))...);
+    }(std::make_integer_sequence<int, sizeof...(S)>{});
+  }
+  template <class Op, class X>
+  static auto staged(X const& x) { return stage<Op, X>{x}; }
+  template <class Inner, bool Each, class Last, class... S>
+  static auto rows_of(Last const& last, S const&... s) { return rows<Last, Inner, Each, S...>{{{s}...}, last}; }
+
+  template <class X, class Y, class... D>
+  static auto as_sum(contraction<X, Y, types<D...>> const& e) {
+    auto const xy = map<op::mul>(e.x, e.y);
+    return reduction<op::sum, std::remove_cv_t<decltype(xy)>, types<D...>>{{}, xy};
+  }
+
+  // An operand in memory, of its own type: what matrix units read.
+  template <class X>
+  static auto operand(X const& x) {
+    if constexpr (std::is_same_v<X, nothing>) return x;
+    else if constexpr (is_buffer<X>) return covered(x);
+    else if constexpr (is_leaf<X>) return x;
+    else return covered(store<typename X::value_type>(x, typename X::shape::dims{}));
+  }
+  // A tree that one pass can compute: what needs a step of its own is stored, in the type sums are kept in.
+  template <class X>
+  static auto functor(X const& x) {
+    if constexpr (is_buffer<X>) return covered(x);
+    else return computable(x);
+  }
+  template <class X>
+  static auto computable(X const& x) { return x; } // leaves, numbers, positions, placeholders
+  template <class Op, class... X>
+  static auto computable(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(functor(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class Op, class... X>
+  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+  template <class T, class I, class D>
+  static auto computable(gather_node<T, I, D> const& e) {
+    auto const table = operand(e.table);
+    auto const ids = functor(e.ids);
+    return gather_node<std::remove_cv_t<decltype(table)>, std::remove_cv_t<decltype(ids)>, D>{{}, table, ids};
+  }
+  template <class X, class Y, class D, class O>
+  static auto computable(contraction<X, Y, D, O> const& e) { return stored(e); }
+  template <class Op, class X, class D>
+  static auto computable(reduction<Op, X, D> const& e) { return stored(e); }
+  template <class X, class D, class P, class O>
+  static auto computable(softmax_node<X, D, P, O> const& e) { return stored(e); }
+  template <class X>
+  static auto stored(X const& x) { return covered(store<accumulate_t<typename X::value_type>>(x, typename X::shape::dims{})); }
+
+  // A buffer of a tree, its region found.
+  template <class X, class T, class Stored, class... A>
+  static auto covered(buffer<X, T, Stored, A...> const& b) {
+    auto const r = region(b.x);
+    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, b.origin, nullptr, true};
+    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
+    return c;
+  }
+};
+
+} // namespace detail
+
+/// The region of a canonical tree's root, everything below it covered.
+template <bool Fuse, class X>
+auto cover(X const& x) {
+  return detail::covering<Fuse>::region(x);
+}
+
+} // namespace attend::codegen

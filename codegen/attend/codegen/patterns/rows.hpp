@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reduce, then map: a tree whose reductions all run over the same inner dims of the same rows is one pass over rows.
+// Softmax, layer norm, mean, log-sum-exp and any user's normalisation are this pattern.
+#pragma once
+#include <attend/codegen/algebra.hpp>
+#include <attend/codegen/regions.hpp>
+
+namespace attend::codegen::detail {
+
+template <class A, class B>
+inline constexpr bool same_dims = minus_t<A, B>::size == 0 && minus_t<B, A>::size == 0;
+
+/// The inner dims of the first reduction in X that X's rows can hold, or void. Outer are X's other dims.
+template <class X, class Dims>
+struct inner_dims {
+  using type = void;
+};
+template <class Dims, class... X>
+struct first_inner {
+  using type = void;
+};
+template <class Dims, class X, class... Rest>
+struct first_inner<Dims, X, Rest...> {
+  using here = typename inner_dims<X, Dims>::type;
+  using type = typename std::conditional_t<std::is_void_v<here>, first_inner<Dims, Rest...>, std::type_identity<here>>::type;
+};
+template <class Op, class... X, class Dims>
+struct inner_dims<elementwise<Op, X...>, Dims> : first_inner<Dims, X...> {};
+template <class Op, class X, class D, class Dims>
+struct inner_dims<reduction<Op, X, D>, Dims> {
+  using type = std::conditional_t<same_dims<typename reduction<Op, X, D>::shape::dims, minus_t<Dims, D>>, D, void>;
+};
+template <class X, class D, class P, class O, class Dims>
+struct inner_dims<softmax_node<X, D, P, O>, Dims> {
+  using type = std::conditional_t<same_dims<typename X::shape::dims, Dims>, D, void>;
+};
+
+/// A tree without its reductions, and the stages that compute them.
+template <class Tree, class... Stages>
+struct extracted {
+  using tree_type = Tree;
+  Tree tree;
+  attend::detail::pack<Stages...> stages;
+};
+
+/// One overload per kind of node. Outer and Inner are the dims of the rows.
+template <class Outer, class Inner>
+struct extracting {
+  template <class X, class... S>
+  static auto of(X const& x, attend::detail::pack<S...> const& stages) { return extracted<X, S...>{x, stages}; }
+
+  template <class Op, class X, class... S>
+  static auto of(elementwise<Op, X> const& e, attend::detail::pack<S...> const& s) {
+    return with(of(operand_of<0>(e), s), [](auto const& x) { return elementwise<Op, std::remove_cvref_t<decltype(x)>>{{}, {{x}}}; });
+  }
+  template <class Op, class X, class Y, class... S>
+  static auto of(elementwise<Op, X, Y> const& e, attend::detail::pack<S...> const& s) {
+    auto const a = of(operand_of<0>(e), s);
+    return with(of(operand_of<1>(e), a.stages), [&](auto const& y) { return elementwise<Op, typename std::remove_cvref_t<decltype(a)>::tree_type, std::remove_cvref_t<decltype(y)>>{{}, {{a.tree}, {y}}}; });
+  }
+  template <class Op, class X, class Y, class Z, class... S>
+  static auto of(elementwise<Op, X, Y, Z> const& e, attend::detail::pack<S...> const& s) {
+    auto const a = of(operand_of<0>(e), s);
+    auto const b = of(operand_of<1>(e), a.stages);
+    return with(of(operand_of<2>(e), b.stages), [&](auto const& z) {
+      return elementwise<Op, typename std::remove_cvref_t<decltype(a)>::tree_type, typename std::remove_cvref_t<decltype(b)>::tree_type, std::remove_cvref_t<decltype(z)>>{{}, {{a.tree}, {b.tree}, {z}}};
+    });
+  }
+  template <class Op, class X, class... S>
+  static auto of(reduction<Op, X, Inner> const& e, attend::detail::pack<S...> const& s) {
+    if constexpr (!same_dims<typename reduction<Op, X, Inner>::shape::dims, Outer>) return extracted<reduction<Op, X, Inner>, S...>{e, s};
+    else {
+      auto const x = of(e.x, s);
+      if constexpr (std::is_same_v<Op, op::logsumexp>) {
+        auto const m = stage_of<op::max>(x.tree, x.stages);
+        auto const l = stage_of<op::add>(map<op::softmax_term<empty_row::zeros_t>>(x.tree, m.tree), m.stages);
+        // of nothing: minus infinity plus the logarithm of zero
+        return with(l, [&](auto const& sum) { return map<op::add>(m.tree, map<op::log>(sum)); });
+      } else {
+        using Reduce = std::conditional_t<std::is_same_v<Op, op::sum>, op::add, Op>;
+        return stage_of<Reduce>(x.tree, x.stages);
+      }
+    }
+  }
+  template <class X, class P, class O, class... S>
+  static auto of(softmax_node<X, Inner, P, O> const& e, attend::detail::pack<S...> const& s) {
+    if constexpr (!same_dims<typename X::shape::dims, concat_t<Outer, Inner>>) return extracted<softmax_node<X, Inner, P, O>, S...>{e, s};
+    else {
+      auto const x = of(e.x, s);
+      auto const m = stage_of<op::max>(x.tree, x.stages);
+      auto const l = stage_of<op::add>(map<op::softmax_term<P>>(x.tree, m.tree), m.stages);
+      return with(l, [&](auto const& sum) { return map<op::softmax_weight<P>>(x.tree, m.tree, sum); });
+    }
+  }
+
+private:
+  template <class Tree, class... S, class F>
+  static auto with(extracted<Tree, S...> const& e, F const& f) {
+    auto tree = f(e.tree);
+    return extracted<decltype(tree), S...>{tree, e.stages};
+  }
+  // A further stage: its result is the next placeholder.
+  template <class Op, class X, class... S>
+  static auto stage_of(X const& x, attend::detail::pack<S...> const& s) {
+    using Result = placeholder<sizeof...(S), accumulate_t<typename X::value_type>>;
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return extracted<Result, S..., stage<Op, X>>{{}, {{static_cast<attend::detail::slot<I, S> const&>(s).value}..., {{x}}}};
+    }(std::make_integer_sequence<int, sizeof...(S)>{});
+  }
+};
+
+} // namespace attend::codegen::detail

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Views pushed to the leaves of a canonical tree: a rename, split, slice or at() of an expression becomes the same of
+// its tensors and positions. What cannot be pushed - a cut through a softmax - is stored, and the view is one of the buffer.
+//
+// Each kind of view answers: dim, the one it acts on; introduced, the dims it brings; leaf(), axes of memory; position(),
+// what index(dim) becomes; renames, whether sums and softmaxes over dim stay what they are.
+#pragma once
+#include <attend/codegen/canonical.hpp>
+
+namespace attend::codegen::detail {
+
+template <class Axes, class V>
+struct with_axes;
+template <class... A, class T, class S, class... Old>
+struct with_axes<shape<A...>, tensor_view<T, S, Old...>> {
+  using type = tensor_view<T, S, A...>;
+};
+template <class... A, class X, class T, class O, class... Old>
+struct with_axes<shape<A...>, buffer<X, T, O, Old...>> {
+  using type = buffer<X, T, O, A...>;
+};
+
+template <class F, class T>
+struct rename_view {
+  using dim = F;
+  using introduced = types<T>;
+  static constexpr bool renames = true;
+  template <class List>
+  struct list;
+  template <class... D>
+  struct list<types<D...>> {
+    using type = types<rename_dim<D, F, T>...>;
+  };
+  template <class Shape>
+  using shape_of = typename rename_in_shape<Shape, F, T>::type;
+  auto position() const { return index_node<T>{}; }
+  void leaf(long& extent, long& stride, long& origin, long* extents, long* strides) const {
+    extents[0] = extent, strides[0] = stride, static_cast<void>(origin);
+  }
+};
+
+template <class C, class... P>
+struct split_view {
+  using dim = C;
+  using introduced = types<typename P::dim...>;
+  static constexpr bool renames = true;
+  long sizes[sizeof...(P)];
+  template <class List>
+  struct list;
+  template <class... D>
+  struct list<types<D...>> {
+    using type = concat_t<std::conditional_t<std::is_same_v<D, C>, introduced, types<D>>...>;
+  };
+  template <class Shape>
+  using shape_of = typename replace_axis<Shape, C, P...>::type;
+  auto position() const {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return horner(term<I>()...); }(std::make_integer_sequence<int, sizeof...(P)>{});
+  }
+  void leaf(long&, long& stride, long&, long* extents, long* strides) const {
+    long step = stride;
+    for (int i = sizeof...(P); i-- > 0;) {
+      extents[i] = sizes[i], strides[i] = step;
+      step *= sizes[i];
+    }
+  }
+
+private:
+  // position = sum of part position times what the later parts make
+  template <int I>
+  auto term() const {
+    using D = element_of_t<introduced, I>;
+    long step = 1;
+    for (int i = I + 1; i < static_cast<int>(sizeof...(P)); ++i) step *= sizes[i];
+    if constexpr (I + 1 == sizeof...(P)) return index_node<D>{};
+    else return map<op::mul>(index_node<D>{}, scalar<std::int64_t>{{}, step});
+  }
+  template <class X>
+  static auto horner(X x) { return x; }
+  template <class X, class Y, class... Rest>
+  static auto horner(X x, Y y, Rest... rest) { return horner(map<op::add>(x, y), rest...); }
+};
+
+template <class D, long N>
+struct slice_view {
+  using dim = D;
+  using introduced = types<>;
+  static constexpr bool renames = false;
+  long begin, size;
+  template <class Shape>
+  using shape_of = typename replace_axis<Shape, D, axis<D, N>>::type;
+  auto position() const { return map<op::add>(index_node<D>{}, scalar<std::int64_t>{{}, begin}); }
+  void leaf(long&, long& stride, long& origin, long* extents, long* strides) const { origin += begin * stride, extents[0] = size, strides[0] = stride; }
+};
+
+template <class D>
+struct at_view {
+  using dim = D;
+  using introduced = types<>;
+  static constexpr bool renames = false;
+  long i;
+  template <class Shape>
+  using shape_of = drop_dims<Shape, types<D>>;
+  auto position() const { return scalar<std::int64_t>{{}, i}; }
+  void leaf(long&, long& stride, long& origin, long*, long*) const { origin += i * stride; }
+};
+
+/// One overload per kind of canonical node.
+struct pushing {
+  template <class View, class X>
+  static auto into(View const& view, X const& x) {
+    if constexpr (!has<X, typename View::dim>) return x;
+    else return of(view, x);
+  }
+
+private:
+  template <class View, class V>
+    requires is_leaf<V>
+  static auto of(View const& view, V const& v) {
+    using Shape = typename View::template shape_of<typename V::shape>;
+    typename with_axes<Shape, V>::type r{};
+    constexpr int at = index_in<typename View::dim>(typename V::shape::dims{});
+    constexpr int wider = Shape::rank - V::rank; // axes the view adds
+    long origin = 0, extents[Shape::rank + 2] = {}, strides[Shape::rank + 2] = {};
+    for (int i = 0; i < V::rank; ++i) {
+      int const to = i < at ? i : i + wider;
+      if (i != at) extents[to] = v.extents[i], strides[to] = v.strides[i];
+    }
+    long extent = v.extents[at], stride = v.strides[at];
+    view.leaf(extent, stride, origin, extents + at, strides + at);
+    for (int i = 0; i < Shape::rank; ++i) r.extents[i] = extents[i], r.strides[i] = strides[i];
+    if constexpr (is_buffer<V>) r.x = v.x, r.origin = v.origin + origin, r.memory = nullptr, r.computed = true;
+    else r.data = v.data + origin;
+    return r;
+  }
+  template <class View, class D>
+  static auto of(View const& view, index_node<D>) { return view.position(); }
+  template <class View, class Op, class... X>
+  static auto of(View const& view, elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return rebuild<Op>(into(view, operand_of<I>(e))...);
+    }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class Op, class... X>
+  static auto rebuild(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+  template <class View, class X, class Y, class... B>
+  static auto of(View const& view, contraction<X, Y, types<B...>> const& e) {
+    constexpr bool captures = (in<B, typename View::introduced> || ...);
+    if constexpr (captures) return of(view, freshened<typename View::introduced>(e));
+    else {
+      auto x = into(view, e.x);
+      auto y = into(view, e.y);
+      return contraction<decltype(x), decltype(y), types<B...>>{{}, x, y};
+    }
+  }
+  template <class View, class Op, class X, class... B>
+  static auto of(View const& view, reduction<Op, X, types<B...>> const& e) {
+    constexpr bool captures = (in<B, typename View::introduced> || ...);
+    if constexpr (captures) return of(view, freshened<typename View::introduced>(e));
+    else {
+      auto x = into(view, e.x);
+      return reduction<Op, decltype(x), types<B...>>{{}, x};
+    }
+  }
+  template <class View, class X, class B, class P, class O>
+  static auto of(View const& view, softmax_node<X, B, P, O> const& e) {
+    if constexpr (!in<typename View::dim, B>) {
+      auto x = into(view, e.x);
+      return softmax_node<decltype(x), B, P, O>{{}, x, e.guard};
+    } else if constexpr (View::renames) {
+      auto x = into(view, e.x);
+      return softmax_node<decltype(x), typename View::template list<B>::type, P, O>{{}, x, e.guard};
+    } else return of(view, store<typename softmax_node<X, B, P, O>::value_type>(e, typename X::shape::dims{})); // a part of a softmax needs the whole
+  }
+  template <class View, class T, class I, class D>
+  static auto of(View const& view, gather_node<T, I, D> const& e) {
+    if constexpr (in<D, typename View::introduced>) {
+      using Fresh = fresh_t<primed<D>, concat_t<typename T::shape::dims, concat_t<typename I::shape::dims, typename View::introduced>>>;
+      auto table = into(rename_view<D, Fresh>{}, e.table);
+      return of(view, gather_node<decltype(table), I, Fresh>{{}, table, e.ids});
+    } else {
+      auto table = into(view, e.table);
+      auto ids = into(view, e.ids);
+      return gather_node<decltype(table), decltype(ids), D>{{}, table, ids};
+    }
+  }
+  template <class View, class X, class B, class C>
+  static auto of(View const& view, merged<X, B, C> const& e) { return into(view, unmerged(e)); }
+
+  // Bound dims that a view would capture get a prime first.
+  template <class Taken, class X, class Y, class... B>
+  static auto freshened(contraction<X, Y, types<B...>> const& e) {
+    using First = element_of_t<common_t<types<B...>, Taken>, 0>;
+    using Fresh = fresh_t<primed<First>, concat_t<Taken, concat_t<typename X::shape::dims, typename Y::shape::dims>>>;
+    auto x = into(rename_view<First, Fresh>{}, e.x);
+    auto y = into(rename_view<First, Fresh>{}, e.y);
+    return contraction<decltype(x), decltype(y), types<rename_dim<B, First, Fresh>...>>{{}, x, y};
+  }
+  template <class Taken, class Op, class X, class... B>
+  static auto freshened(reduction<Op, X, types<B...>> const& e) {
+    using First = element_of_t<common_t<types<B...>, Taken>, 0>;
+    using Fresh = fresh_t<primed<First>, concat_t<Taken, typename X::shape::dims>>;
+    auto x = into(rename_view<First, Fresh>{}, e.x);
+    return reduction<Op, decltype(x), types<rename_dim<B, First, Fresh>...>>{{}, x};
+  }
+
+public:
+  // Merged dims are next to each other in a buffer, so that the merged dim is a view of it.
+  template <class X, class... D, class C>
+  static auto unmerged(merged<X, types<D...>, C> const& e) {
+    using Last = element_of_t<types<D...>, sizeof...(D) - 1>;
+    using Order = typename order_with<minus_t<typename X::shape::dims, minus_t<types<D...>, types<Last>>>, Last, types<D...>>::type;
+    auto const stored = store<typename X::value_type>(e.x, Order{});
+    return [&]<class... A>(shape<A...>) {
+      using V = std::remove_cvref_t<decltype(stored)>;
+      typename with_axes<shape<A...>, V>::type r{};
+      r.x = stored.x, r.origin = 0, r.memory = nullptr, r.computed = true;
+      auto const axis_at = [&]<class E>(std::type_identity<E>, long& extent, long& stride) {
+        if constexpr (std::is_same_v<E, C>) {
+          extent = (size_of<D>(e.x) * ... * 1);
+          stride = stored.strides[index_in<Last>(Order{})];
+        } else {
+          extent = stored.extents[index_in<E>(Order{})];
+          stride = stored.strides[index_in<E>(Order{})];
+        }
+      };
+      int i = 0;
+      ((axis_at(std::type_identity<typename A::dim>{}, r.extents[i], r.strides[i]), ++i), ...);
+      return r;
+    }(typename merged<X, types<D...>, C>::shape{});
+  }
+
+private:
+  template <class List, class At, class Parts>
+  struct order_with;
+  template <class... L, class At, class Parts>
+  struct order_with<types<L...>, At, Parts> {
+    using type = concat_t<std::conditional_t<std::is_same_v<L, At>, Parts, types<L>>...>;
+  };
+};
+
+template <class View, class X>
+auto push(View const& view, X const& x) {
+  return pushing::into(view, x);
+}
+
+} // namespace attend::codegen::detail

@@ -1,0 +1,1 @@
+#include <attend/language.hpp>

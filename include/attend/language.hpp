@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The language alone: tensors and the expressions written of them. Nothing here runs one.
+#pragma once
+#include <attend/create.hpp>
+#include <attend/lookups.hpp>
+#include <attend/masks.hpp>
+#include <attend/products.hpp>
+#include <attend/reductions.hpp>
+#include <attend/views.hpp>
