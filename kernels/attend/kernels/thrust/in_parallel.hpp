@@ -2,11 +2,13 @@
 // The one place that calls Thrust: for_each over task numbers, on its TBB system by explicit policy.
 // The task is a plain function pointer, so that Thrust and TBB are instantiated once and not for every expression.
 #pragma once
+#include <attend/kernels/cpu/isa.hpp>
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/tbb/execution_policy.h>
 
 namespace attend::kernels::passes {
+inline namespace ATTEND_DETAIL_ISA {
 
 namespace detail {
 struct task {
@@ -28,4 +30,5 @@ void in_parallel(long count, Body const& body) {
     detail::for_each_task(count, {[](void const* b, long i) { (*static_cast<Body const*>(b))(i); }, &body});
 }
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::passes

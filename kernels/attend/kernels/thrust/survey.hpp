@@ -3,9 +3,11 @@
 // Filled by a few templates; what is decided from it is plain code, compiled once.
 #pragma once
 #include <algorithm>
+#include <attend/kernels/cpu/isa.hpp>
 #include <attend/kernels/functor.hpp>
 
 namespace attend::kernels::passes {
+inline namespace ATTEND_DETAIL_ISA {
 
 /// The most axes a pass takes.
 inline constexpr int max_axes = 16;
@@ -52,10 +54,11 @@ struct survey {
       if (leaf[i].jumps[axis] || (leaf[i].stride[axis] != 0 && leaf[i].stride[axis] != 1)) return false;
     return true;
   }
-  /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one.
-  double cost(int axis, long extent, int width) const {
+  /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one. Leaves before
+  /// `first_leaf` are left out.
+  double cost(int axis, long extent, int width, int first_leaf) const {
     double sum = 1;
-    for (int i = 0; i < leaves; ++i)
+    for (int i = first_leaf; i < leaves; ++i)
       sum += leaf[i].jumps[axis] ? 8 : leaf[i].stride[axis] == 0 ? 0.25 : leaf[i].stride[axis] == 1 ? 1 : 8;
     long const steps = (extent + width - 1) / width;
     return extent > 0 ? sum * static_cast<double>(steps * width) / static_cast<double>(extent) : sum;
@@ -88,6 +91,15 @@ inline constexpr auto differs<apply<Op, X...>> = [](int axis) { return (false ||
 
 template <class F>
 void look(survey&, F const&) {}
+template <int P>
+void look(survey&, coordinate<P>);
+template <class T, int... P>
+void look(survey&, element<T, P...> const&);
+template <class T, class Ids, int... P>
+void look(survey&, lookup<T, Ids, P...> const&);
+template <class Op, class... X>
+void look(survey&, apply<Op, X...> const&);
+
 template <int P>
 void look(survey& s, coordinate<P>) {
   s.counted[P] = true;
@@ -127,4 +139,5 @@ struct survey_of : survey {
   survey_of(survey_of const&) = delete;
 };
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::passes
