@@ -119,6 +119,7 @@ private:
     data = data.subspan(static_cast<std::size_t>(length));
     try {
       auto const table = nlohmann::json::parse(header); // outlives the loop over its items
+      if (!table.is_object()) fail("has a header that isn't a JSON object");
       for (auto const& [name, entry] : table.items()) {
         if (name == "__metadata__") continue;
         auto const& offsets = entry.at("data_offsets");
