@@ -145,7 +145,8 @@ private:
   template <class X, class T, class Stored, class... A>
   static auto covered(buffer<X, T, Stored, A...> const& b) {
     auto const r = region(b.x);
-    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, b.origin, nullptr, true};
+    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, 0, {}, nullptr, true};
+    c.same_memory(b);
     for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
     return c;
   }

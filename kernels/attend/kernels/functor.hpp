@@ -78,7 +78,7 @@ __attribute__((host, device)) typename number<N>::logic as_logic(A const& a) {
 // clang-format off
 #define ATTEND_ARITHMETIC(OP, EXPRESSION)                                                                              \
   template <class N, class A, class B> __attribute__((host, device)) auto compute(OP, A const& a, B const& b) {        \
-    if constexpr (is_whole<N, A> && is_whole<N, B>) { auto const &x = a, &y = b; return EXPRESSION; }                  \
+    if constexpr (is_whole<N, A> && is_whole<N, B>) { A const& x = a; B const& y = b; return EXPRESSION; }              \
     else { N const x = as_number<N>(a), y = as_number<N>(b); return EXPRESSION; }                                      \
   }
 #define ATTEND_FUNCTION(OP, EXPRESSION)                                                                                \

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The operations that differ between instruction sets, for AVX-512 (F, BW, DQ, VL): sixteen lanes.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#ifndef __clang__ // g++ 12 takes the undefined sources inside its own intrinsics for mistakes
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
+
+namespace attend::kernels::cpu {
+inline namespace avx512 {
+
+/// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
+struct machine {
+  static constexpr int lanes = 16;
+  static constexpr char const* name = "avx512";
+  using floats = float __attribute__((vector_size(64)));
+  using ints = std::int32_t __attribute__((vector_size(64)));
+  using words = std::uint32_t __attribute__((vector_size(64)));
+  using halves = std::uint16_t __attribute__((vector_size(32)));
+  using longs = std::int64_t __attribute__((vector_size(64))); // half as many lanes
+
+  static floats fma(floats a, floats b, floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static floats select(ints c, floats a, floats b) {
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(reinterpret_cast<__m512i>(c)), b, a);
+  }
+  /// Larger of two; b where either is NaN.
+  static floats max_second(floats a, floats b) { return _mm512_max_ps(a, b); }
+  static floats min_second(floats a, floats b) { return _mm512_min_ps(a, b); }
+  static floats sqrt(floats a) { return _mm512_sqrt_ps(a); }
+  static floats floor(floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  static bool any(ints c) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(c)) != 0; }
+  static bool all(ints c) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(c)) == 0xFFFF; }
+  static floats load_partial(float const* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+  static void store_partial(float* p, floats x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
+  static floats from_half(halves x) { return _mm512_cvtph_ps(reinterpret_cast<__m256i>(x)); }
+  static halves to_half(floats x) { return reinterpret_cast<halves>(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); }
+  static words widen(halves x) { return reinterpret_cast<words>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(x))); }
+  /// The low 16 bits of each lane.
+  static halves narrow(words x) { return reinterpret_cast<halves>(_mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(x))); }
+  /// Each lane's byte, not zero.
+  static ints load_bools(bool const* p) {
+    __m512i const x = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+    return reinterpret_cast<ints>(_mm512_movm_epi32(_mm512_test_epi32_mask(x, x)));
+  }
+  /// Products of the low halves of 64-bit lanes.
+  static longs multiply_low(longs a, longs b) {
+    return reinterpret_cast<longs>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+  }
+  static longs select(longs c, longs a, longs b) {
+    return reinterpret_cast<longs>(_mm512_mask_blend_epi64(_mm512_movepi64_mask(reinterpret_cast<__m512i>(c)),
+                                                           reinterpret_cast<__m512i>(b), reinterpret_cast<__m512i>(a)));
+  }
+  /// One lane mask of 32 bits from two of 64.
+  static ints join(longs low, longs high) {
+    return __builtin_shufflevector(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high), 0, 2, 4, 6, 8, 10, 12, 14,
+                                   16, 18, 20, 22, 24, 26, 28, 30);
+  }
+  static longs low(ints c) {
+    return reinterpret_cast<longs>(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(reinterpret_cast<__m512i>(c))));
+  }
+  static longs high(ints c) {
+    return reinterpret_cast<longs>(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(reinterpret_cast<__m512i>(c), 1)));
+  }
+  static void transpose(floats* r) {
+    floats other[16];
+    for (int stage = 0; stage < 4; ++stage) { // four perfect shuffles of rows are a transpose
+      floats const* from = stage % 2 == 0 ? r : other;
+      floats* to = stage % 2 == 0 ? other : r;
+      for (int i = 0; i < 8; ++i) {
+        to[2 * i] = __builtin_shufflevector(from[i], from[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        to[2 * i + 1] =
+            __builtin_shufflevector(from[i], from[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      }
+    }
+  }
+
+private:
+  static __mmask16 first(int n) { return static_cast<__mmask16>(n >= 16 ? 0xFFFF : (1u << n) - 1); }
+};
+
+} // namespace avx512
+} // namespace attend::kernels::cpu

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The operations that differ between instruction sets, for any machine: four lanes of the compiler's own vectors.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <cuda_fp16.h>
+
+namespace attend::kernels::cpu {
+inline namespace portable {
+
+/// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
+struct machine {
+  static constexpr int lanes = 4;
+  static constexpr char const* name = "portable";
+  using floats = float __attribute__((vector_size(16)));
+  using ints = std::int32_t __attribute__((vector_size(16)));
+  using words = std::uint32_t __attribute__((vector_size(16)));
+  using halves = std::uint16_t __attribute__((vector_size(8)));
+  using longs = std::int64_t __attribute__((vector_size(16))); // half as many lanes
+
+  static floats fma(floats a, floats b, floats c) { return a * b + c; }
+  static floats select(ints c, floats a, floats b) {
+    return reinterpret_cast<floats>((c & reinterpret_cast<ints>(a)) | (~c & reinterpret_cast<ints>(b)));
+  }
+  /// Larger of two; b where either is NaN.
+  static floats max_second(floats a, floats b) { return select(a > b, a, b); }
+  static floats min_second(floats a, floats b) { return select(a < b, a, b); }
+  static floats sqrt(floats a) {
+    for (int i = 0; i < lanes; ++i) a[i] = std::sqrt(a[i]);
+    return a;
+  }
+  static floats floor(floats a) {
+    for (int i = 0; i < lanes; ++i) a[i] = std::floor(a[i]);
+    return a;
+  }
+  static bool any(ints c) { return (c[0] | c[1] | c[2] | c[3]) < 0; }
+  static bool all(ints c) { return (c[0] & c[1] & c[2] & c[3]) < 0; }
+  static floats load_partial(float const* p, int n) {
+    floats x{};
+    std::memcpy(&x, p, sizeof(float) * n);
+    return x;
+  }
+  static void store_partial(float* p, floats x, int n) { std::memcpy(p, &x, sizeof(float) * n); }
+  static floats from_half(halves x) {
+    floats y{};
+    for (int i = 0; i < lanes; ++i) {
+      __half_raw const h{x[i]};
+      y[i] = __half2float(h);
+    }
+    return y;
+  }
+  static halves to_half(floats x) {
+    halves y{};
+    for (int i = 0; i < lanes; ++i) y[i] = static_cast<__half_raw>(__float2half_rn(x[i])).x;
+    return y;
+  }
+  static words widen(halves x) { return __builtin_convertvector(x, words); }
+  /// The low 16 bits of each lane.
+  static halves narrow(words x) { return __builtin_convertvector(x, halves); }
+  /// Each lane's byte, not zero.
+  static ints load_bools(bool const* p) { return ints{-p[0], -p[1], -p[2], -p[3]}; }
+  /// Products of the low halves of 64-bit lanes.
+  static longs multiply_low(longs a, longs b) { return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF); }
+  static longs select(longs c, longs a, longs b) { return (c & a) | (~c & b); }
+  /// One lane mask of 32 bits from two of 64.
+  static ints join(longs low, longs high) {
+    return __builtin_shufflevector(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high), 0, 2, 4, 6);
+  }
+  static longs low(ints c) { return longs{c[0], c[1]}; }
+  static longs high(ints c) { return longs{c[2], c[3]}; }
+  static void transpose(floats* r) {
+    floats const a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    floats const c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5), r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5), r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+  }
+};
+
+} // namespace portable
+} // namespace attend::kernels::cpu

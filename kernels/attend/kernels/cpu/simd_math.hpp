@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The functions of the vocabulary on vectors of floats. exp, exp2, log, tanh, erf and sigmoid are minimax polynomials
+// within two units in the last place, infinities, NaN and denormal results included; sin, cos and pow go lane by lane.
+#pragma once
+#include <attend/kernels/cpu/simd.hpp>
+#include <cmath>
+
+namespace attend::kernels::cpu {
+inline namespace ATTEND_DETAIL_ISA {
+
+namespace detail {
+
+/// c[0] + c[1] x + c[2] x^2 + ...
+template <int N>
+[[gnu::always_inline]] inline vec polynomial(vec x, float const (&c)[N]) {
+  vec y(c[N - 1]);
+  for (int i = N - 2; i >= 0; --i) y = fma(y, x, vec(c[i]));
+  return y;
+}
+
+// Adding 1.5 * 2^23 leaves the nearest whole number in the low bits of the mantissa.
+inline constexpr float to_whole = 12582912.0f;
+inline constexpr float log2_e = 1.44269504f, ln2 = 0.693147181f;
+// ln 2 in two parts; the high one times any exponent is exact.
+inline constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+
+inline constexpr float exp_3[] = {0.504167259f, 0.166844949f};
+inline constexpr float exp_5[] = {0.499992311f, 0.166671142f, 0.0418901555f, 0.00831252057f};
+inline constexpr float exp_6[] = {0.49999994f, 0.166665211f, 0.041668389f, 0.00836871658f, 0.00138145953f};
+inline constexpr float exp2_6[] = {0.693147242f,   0.240226522f,   0.0555031039f,
+                                   0.00961769279f, 0.00134066737f, 0.00015594752f};
+inline constexpr float log_8[] = {0.333333135f,  -0.250000089f, 0.200021192f,  -0.166679949f, 0.142195538f,
+                                  -0.124055952f, 0.118881606f,  -0.116756141f, 0.0674659833f};
+inline constexpr float tanh_5[] = {-0.333332807f, 0.133314416f, -0.0537397154f, 0.020639088f, -0.00570498779f};
+inline constexpr float erf_6[] = {0.128379166f,   -0.376126349f,  0.112836972f,     -0.0268594958f,
+                                  0.00520127919f, -0.000814553467f, 8.38216365e-05f};
+inline constexpr float log_erfc_7[] = {0.000174683155f, -1.12951493f,    -0.633346915f,  -0.10828007f,
+                                       0.0251194164f,   -0.00417105854f, 0.00043446169f, -2.10949638e-05f};
+
+/// 2^n for whole n in [-126, 127], zero for -127; n given as to_whole + n.
+inline vec power_of_two(vec n_biased) {
+  return reinterpret_cast<machine::floats>((reinterpret_cast<machine::words>(n_biased.raw) + 127u) << 23);
+}
+/// y * 2^n for n in [-254, 254], through denormals and overflow; n given as to_whole + n.
+inline vec scale_by(vec y, vec n_biased) {
+  auto const n = reinterpret_cast<machine::ints>(reinterpret_cast<machine::words>(n_biased.raw) - 0x4B400000u);
+  auto const first = reinterpret_cast<machine::words>(n >> 1);
+  auto const power = [](machine::words e) { return vec(reinterpret_cast<machine::floats>((e + 127u) << 23)); };
+  return y * power(first) * power(reinterpret_cast<machine::words>(n) - first);
+}
+template <class F>
+vec each_lane(vec a, F f) {
+  for (int i = 0; i < lanes; ++i) a.raw[i] = f(a[i]);
+  return a;
+}
+} // namespace detail
+
+/// e^x.
+inline vec exp(vec x) {
+  vec const near = max_second(vec(-104.0f), min_second(vec(89.0f), x)); // NaN passes: it is the second of both
+  vec const biased = fma(near, vec(detail::log2_e), vec(detail::to_whole));
+  vec const n = biased - vec(detail::to_whole);
+  vec const r = fma(n, vec(-detail::ln2_low), fma(n, vec(-detail::ln2_high), near));
+  return detail::scale_by(fma(detail::polynomial(r, detail::exp_6), r * r, r) + vec(1.0f), biased);
+}
+/// 2^x.
+inline vec exp2(vec x) {
+  vec const near = max_second(vec(-151.0f), min_second(vec(129.0f), x));
+  vec const biased = near + vec(detail::to_whole);
+  vec const r = near - (biased - vec(detail::to_whole));
+  return detail::scale_by(fma(detail::polynomial(r, detail::exp2_6), r, vec(1.0f)), biased);
+}
+/// e^x for x <= 0 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results); results below
+/// the least normal number are zero. The online softmax's own.
+template <bool Coarse>
+[[gnu::always_inline]] inline vec exp_negative(vec x) {
+  vec const near = max_second(vec(-88.02f), x); // e^-88.02 = 2^-127, whose power of two is written as zero
+  vec const biased = fma(near, vec(detail::log2_e), vec(detail::to_whole));
+  vec const r = fma(biased - vec(detail::to_whole), vec(-detail::ln2), near);
+  vec const q = Coarse ? detail::polynomial(r, detail::exp_3) : detail::polynomial(r, detail::exp_5);
+  return fma(fma(q, r, vec(1.0f)), r, vec(1.0f)) * detail::power_of_two(biased);
+}
+/// Natural logarithm.
+inline vec log(vec x) {
+  mask const tiny = x < vec(1.17549435e-38f);
+  vec const y = select(tiny, x * vec(8388608.0f), x);
+  // y = m 2^e with m in [sqrt(1/2), sqrt(2))
+  auto const bits = reinterpret_cast<machine::words>(y.raw) - 0x3F3504F3u;
+  machine::ints const exponent = reinterpret_cast<machine::ints>(bits) >> 23;
+  vec const e = vec(__builtin_convertvector(exponent, machine::floats)) - select(tiny, vec(23.0f), vec(0.0f));
+  vec const m = reinterpret_cast<machine::floats>((bits & 0x007FFFFFu) + 0x3F3504F3u);
+  vec const f = m - vec(1.0f), f2 = f * f;
+  vec const low = fma(e, vec(detail::ln2_low), fma(detail::polynomial(f, detail::log_8) * f, f2, vec(-0.5f) * f2));
+  vec const result = fma(e, vec(detail::ln2_high), f + low);
+  vec const inf(__builtin_inff());
+  vec const edge = select(x == vec(0.0f), -inf, select(x == inf, inf, vec(__builtin_nanf(""))));
+  return select(x > vec(0.0f) && x < inf, result, edge);
+}
+inline vec tanh(vec x) {
+  vec const a = abs(x), u = x * x;
+  vec const small = fma(detail::polynomial(u, detail::tanh_5) * u, x, x);
+  vec const large = vec(1.0f) - vec(2.0f) / (exp(a + a) + vec(1.0f));
+  return select(a < vec(0.625f), small, copysign(large, x));
+}
+inline vec erf(vec x) {
+  vec const a = min_second(vec(4.0f), abs(x)), u = x * x; // 1 - erf(4) is below half a unit
+  vec const small = fma(detail::polynomial(u, detail::erf_6), x, x);
+  vec const large = vec(1.0f) - exp(detail::polynomial(a, detail::log_erfc_7));
+  return select(abs(x) < vec(0.92f), small, copysign(large, x));
+}
+/// 1 / (1 + e^-x).
+inline vec sigmoid(vec x) {
+  vec const e = exp(-abs(x)); // at most 1: the small side keeps its relative accuracy
+  return select(x < vec(0.0f), e, vec(1.0f)) / (vec(1.0f) + e);
+}
+inline vec rsqrt(vec x) { return vec(1.0f) / sqrt(x); }
+inline vec sin(vec x) {
+  return detail::each_lane(x, [](float y) { return std::sin(y); });
+}
+inline vec cos(vec x) {
+  return detail::each_lane(x, [](float y) { return std::cos(y); });
+}
+inline vec pow(vec x, vec y) {
+  for (int i = 0; i < lanes; ++i) x.raw[i] = std::pow(x[i], y[i]);
+  return x;
+}
+
+} // namespace ATTEND_DETAIL_ISA
+} // namespace attend::kernels::cpu
