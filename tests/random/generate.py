@@ -112,6 +112,7 @@ class Case:
         self.extents = {}  # variable -> how it is drawn
         self.leaves = []
         self.lines = []
+        self.spelled_out = False
 
     # --- extents and leaves -------------------------------------------------------------------------------------
     def extent(self, name, static=None, at_least=0):
@@ -441,6 +442,7 @@ class Case:
         if how == "softmax":
             w = self.softmax(x, t, policy)
         elif how in ("hand", "late", "lse"):
+            self.spelled_out = True
             self.lines.append(f"auto const scores = {x.text};")
             x = replace(x, text="scores")
             if how == "lse":
@@ -713,6 +715,8 @@ class Case:
             kind, least = self.extents[v]
             out.append(f"  long const {v} = draw.{kind}({least}{f', {matrix}' if kind == 'matrix' else ''});")
         out += ["  " + line for line in lines]
+        if self.spelled_out:
+            out.append("  draw.spelled_out();")
         out.append(f"  draw.check<{len(x.axes)}>({x.text});")
         out.append("}")
         out.append(f"TEST(random_expressions, {number:03}) {{ run({number}, expression_{number:03}); }}")
