@@ -150,6 +150,17 @@ struct elementwise<op::masked, M, X> : node<elementwise<op::masked, M, X>> {
   detail::pack<M, X> x;
 };
 
+/// where: the condition comes first, dims and orientation are those of the values first.
+template <class C, class X, class Y>
+struct elementwise<op::where, C, X, Y> : node<elementwise<op::where, C, X, Y>> {
+  using value_type = typename detail::joined_type<X, Y>::type;
+  using space = typename detail::joined_space<typename C::space, typename X::space, typename Y::space>::type;
+  using shape = typename detail::joined<X, Y, C>::shape;
+  using orientation = typename detail::joined<X, Y, C>::orientation;
+  using operands = detail::types<C, X, Y>;
+  detail::pack<C, X, Y> x;
+};
+
 namespace detail {
 /// Operand I of an elementwise node.
 template <int I, class Op, class... X>
