@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the examples measure: the median time of some runs, and the peak of the process's memory above where it stood.
+// The same expression by its fused kernel and by the unfused steps: time, peak memory, and how far apart they are.
 #pragma once
 #include <algorithm>
+#include <attend/evaluate.hpp>
 #include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -37,6 +41,27 @@ double milliseconds(F const& f, int runs = 7) {
   }
   std::nth_element(times.begin(), times.begin() + runs / 2, times.end());
   return times[static_cast<std::size_t>(runs / 2)];
+}
+
+/// Runs an expression by both routes and prints a line each; their mean absolute difference.
+template <class E>
+double compare_routes(E const& expr) {
+  auto const by = [&](char const* route) {
+    setenv("ATTEND_ATTENTION", route, 1);
+    auto result = evaluate(expr);
+    attend::release_workspace();
+    double const memory = peak_memory([&] { evaluate(into(result), expr); });
+    double const time = milliseconds([&] { evaluate(into(result), expr); });
+    std::printf("%-8s %9.2f ms, peak memory beside operands and result %8.2f MiB\n", route, time, memory);
+    unsetenv("ATTEND_ATTENTION");
+    return result;
+  };
+  auto const fused = by("fused"), unfused = by("thrust");
+  double sum = 0;
+  for (long i = 0; i < fused.size(); ++i) sum += std::abs(static_cast<double>(fused.data()[i]) - static_cast<double>(unfused.data()[i]));
+  double const mean = sum / static_cast<double>(std::max(fused.size(), 1l));
+  std::printf("mean absolute difference %.2e\n", mean);
+  return mean;
 }
 
 } // namespace examples
