@@ -88,7 +88,8 @@ void store_panel(float const* panel, float const* sum, matrix_slice<T const> con
       vec square[lanes];
       for (int k = 0; k < wide; ++k) {
         vec fill(0.0f);
-        if constexpr (std::is_same_v<Empty, empty_row::nan_t>) fill = vec(__builtin_nanf(""));
+        if constexpr (std::is_same_v<Empty, empty_row::nan_t>)
+          if (keys > 0) fill = vec(__builtin_nanf("")); // a sum over no keys at all is zero
         if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
           if (any(empty)) fill = vec(mean[e + k] * scale);
         square[k] = select(empty, fill, load(panel + (e + k) * panel_rows + v * lanes) * factor);
