@@ -20,7 +20,8 @@ void expect_same(A const& x, B const& y) {
 }
 
 TEST(evaluation, into_any_order_and_strides) {
-  auto const q = attend::normal<float>(b = 2, n = 3, s = 5, d = 8), k = attend::normal<float>(b = 2, n = 3, t = 7, d = 8);
+  auto const q = attend::normal<float>(b = 2, n = 3, s = 5, d = 8);
+  auto const k = attend::normal<float>(b = 2, n = 3, t = 7, d = 8);
   auto const expr = softmax(q * transpose(k)) * k;
   auto const plain = evaluate(expr);
   auto permuted = attend::uninitialized<float>(d = 8, s = 5, n = 3, b = 2);
@@ -61,7 +62,9 @@ TEST(evaluation, in_place_and_overlapping) {
 }
 
 TEST(evaluation, several_results_share_and_agree) {
-  auto const q = attend::normal<float>(b = 2, s = 9, d = 16), k = attend::normal<float>(b = 2, t = 11, d = 16), v = attend::normal<float>(b = 2, t = 11, e = 5);
+  auto const q = attend::normal<float>(b = 2, s = 9, d = 16);
+  auto const k = attend::normal<float>(b = 2, t = 11, d = 16);
+  auto const v = attend::normal<float>(b = 2, t = 11, e = 5);
   auto const weights = softmax(masked(q * transpose(k) / 4, keep(causal(s, t, attend::bottom_right))));
   auto const expr = weights * v;
   auto const [o, w] = evaluate(expr, weights);
@@ -83,7 +86,9 @@ TEST(evaluation, several_results_share_and_agree) {
 }
 
 TEST(evaluation, the_guard_of_a_softmax_by_hand) {
-  auto const q = attend::normal<float>(s = 9, d = 16), other = attend::normal<float>(s = 9, d = 16), k = attend::normal<float>(t = 11, d = 16);
+  auto const q = attend::normal<float>(s = 9, d = 16);
+  auto const other = attend::normal<float>(s = 9, d = 16);
+  auto const k = attend::normal<float>(t = 11, d = 16);
   auto const x = q * transpose(k) / 4;
   auto const z = other * transpose(k) / 4;
   auto const by_hand = exp(x - max(x, t)) / sum(exp(x - max(x, t)), t) * k;
@@ -95,7 +100,9 @@ TEST(evaluation, the_guard_of_a_softmax_by_hand) {
 }
 
 TEST(evaluation, equal_types_are_not_equal_tensors) {
-  auto const x = attend::normal<float>(s = 6, d = 8), y = attend::normal<float>(s = 6, d = 8), m = attend::normal<float>(d = 8, e = 8);
+  auto const x = attend::normal<float>(s = 6, d = 8);
+  auto const y = attend::normal<float>(s = 6, d = 8);
+  auto const m = attend::normal<float>(d = 8, e = 8);
   expect_right(softmax(x * m) + softmax(y * m), "two");
   expect_right(softmax(x * m) + softmax(x * m), "one twice");
   EXPECT_NE(explain(softmax(x * m) + softmax(x * m)).find("reads buffer"), std::string::npos);
@@ -134,12 +141,15 @@ TEST(evaluation, views_of_foreign_memory) {
   // q, k and v packed in one buffer, a key cache stored (b, n, d, t)
   auto const packed = attend::normal<float>(b = 2, s = 5, part = 3, n = 2, d = 8);
   expect_right(softmax(at(packed, part, 0) * transpose(at(packed, part, 1))) * at(packed, part, 2), "packed");
-  auto const q = attend::normal<float>(b = 2, n = 2, s = 5, d = 8), cache = attend::normal<float>(b = 2, n = 2, d = 8, t = 6), v = attend::normal<float>(b = 2, n = 2, t = 6, d = 8);
+  auto const q = attend::normal<float>(b = 2, n = 2, s = 5, d = 8);
+  auto const cache = attend::normal<float>(b = 2, n = 2, d = 8, t = 6);
+  auto const v = attend::normal<float>(b = 2, n = 2, t = 6, d = 8);
   expect_right(softmax(q * cache) * v, "key cache is a transposed key");
 }
 
 TEST(evaluation, storage_order_means_nothing) {
-  auto const q = attend::normal<float>(b = 2, n = 3, s = 5, d = 8), k = attend::normal<float>(b = 2, n = 3, t = 7, d = 8);
+  auto const q = attend::normal<float>(b = 2, n = 3, s = 5, d = 8);
+  auto const k = attend::normal<float>(b = 2, n = 3, t = 7, d = 8);
   auto swapped = attend::uninitialized<float>(b = 2, s = 5, n = 3, d = 8);
   evaluate(into(swapped), q + 0);
   auto const one = evaluate(softmax(q * transpose(k)) * k);
@@ -149,12 +159,16 @@ TEST(evaluation, storage_order_means_nothing) {
 }
 
 TEST(evaluation, rows_with_nothing_kept) {
-  auto const q = attend::normal<float>(s = 4, d = 8), k = attend::normal<float>(t = 6, d = 8), v = attend::normal<float>(t = 6, d = 8);
+  auto const q = attend::normal<float>(s = 4, d = 8);
+  auto const k = attend::normal<float>(t = 6, d = 8);
+  auto const v = attend::normal<float>(t = 6, d = 8);
   auto const none = index(t) < index(s) * 100 - 100; // row 0 keeps nothing, row 1 none, others all
   auto const x = masked(q * transpose(k), keep(none));
   for (char const* name : {"fused", "thrust"}) {
     attend::test::route_in_scope const by(name);
-    auto const zeros = evaluate(softmax(x) * v), uniform = evaluate(softmax(x, attend::empty_row::uniform) * v), nan = evaluate(softmax(x, t, attend::empty_row::nan) * v);
+    auto const zeros = evaluate(softmax(x) * v);
+    auto const uniform = evaluate(softmax(x, attend::empty_row::uniform) * v);
+    auto const nan = evaluate(softmax(x, t, attend::empty_row::nan) * v);
     auto const average = evaluate(mean(v, t));
     for (long l = 0; l < 8; ++l) {
       EXPECT_EQ(zeros(s = 0, d = l), 0.f) << name;
@@ -170,7 +184,8 @@ TEST(evaluation, rows_with_nothing_kept) {
 
 TEST(evaluation, infinities_nan_huge_and_tiny_scores) {
   auto q = attend::normal<float>(s = 5, d = 8);
-  auto const k = attend::normal<float>(t = 6, d = 8), v = attend::normal<float>(t = 6, d = 8);
+  auto const k = attend::normal<float>(t = 6, d = 8);
+  auto const v = attend::normal<float>(t = 6, d = 8);
   for (long l = 0; l < 8; ++l) q(s = 1, d = l) *= 1e18f, q(s = 2, d = l) *= 1e-30f;
   q(s = 3, d = 0) = std::numeric_limits<float>::quiet_NaN();
   expect_right(softmax(q * transpose(k)) * v, "scores");
@@ -180,13 +195,18 @@ TEST(evaluation, infinities_nan_huge_and_tiny_scores) {
 }
 
 TEST(evaluation, empty_and_single) {
-  auto const q = attend::normal<float>(b = 0, s = 3, d = 8), k = attend::normal<float>(b = 0, t = 4, d = 8);
+  auto const q = attend::normal<float>(b = 0, s = 3, d = 8);
+  auto const k = attend::normal<float>(b = 0, t = 4, d = 8);
   EXPECT_EQ(evaluate(softmax(q * transpose(k)) * k).size(), 0);
-  auto const one = attend::normal<float>(s = 1, d = 1), key = attend::normal<float>(t = 1, d = 1);
+  auto const one = attend::normal<float>(s = 1, d = 1);
+  auto const key = attend::normal<float>(t = 1, d = 1);
   expect_right(softmax(one * transpose(key)) * key, "one of everything");
-  auto const rows = attend::normal<float>(s = 3, d = 8), no_keys = attend::normal<float>(t = 0, d = 8);
+  auto const rows = attend::normal<float>(s = 3, d = 8);
+  auto const no_keys = attend::normal<float>(t = 0, d = 8);
   for (float x : evaluate(softmax(rows * transpose(no_keys)) * no_keys)) EXPECT_EQ(x, 0.f);
-  auto const deep = attend::normal<float>(s = 3, d = 0), deep_keys = attend::normal<float>(t = 4, d = 0), v = attend::normal<float>(t = 4, e = 2);
+  auto const deep = attend::normal<float>(s = 3, d = 0);
+  auto const deep_keys = attend::normal<float>(t = 4, d = 0);
+  auto const v = attend::normal<float>(t = 4, e = 2);
   expect_right(softmax(deep * transpose(deep_keys)) * v, "no depth: uniform weights");
 }
 
@@ -209,7 +229,9 @@ TEST(evaluation, whole_numbers_stay_exact) {
 }
 
 TEST(evaluation, from_several_threads_at_once) {
-  auto const q = attend::normal<float>(b = 4, s = 33, d = 16), k = attend::normal<float>(b = 4, t = 35, d = 16), m = attend::normal<float>(d = 16, e = 16);
+  auto const q = attend::normal<float>(b = 4, s = 33, d = 16);
+  auto const k = attend::normal<float>(b = 4, t = 35, d = 16);
+  auto const m = attend::normal<float>(d = 16, e = 16);
   auto const expr = softmax((q * m) * transpose(k * m)) * k;
   auto const expected = evaluate(expr);
   std::vector<std::thread> threads;
@@ -227,7 +249,8 @@ TEST(evaluation, from_several_threads_at_once) {
 }
 
 TEST(explanation, says_scale_steps_and_reason) {
-  auto const q = attend::normal<float>(s = 5, d = 64_c), k = attend::normal<float>(t = 7, d = 64_c);
+  auto const q = attend::normal<float>(s = 5, d = 64_c);
+  auto const k = attend::normal<float>(t = 7, d = 64_c);
   auto const twice = explain(softmax((q / 8) * transpose(k) / 8) * k); // scaling twice shows
   EXPECT_NE(twice.find("effective scale of the scores 0.015625"), std::string::npos) << twice;
   EXPECT_NE(twice.find("fused attention"), std::string::npos);
