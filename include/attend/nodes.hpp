@@ -221,8 +221,10 @@ template <class Table, class Ids, class D>
 struct gather_node : node<gather_node<Table, Ids, D>> {
   using value_type = typename Table::value_type;
   using space = typename detail::joined_space<typename Table::space, typename Ids::space>::type;
-  using shape = detail::unite_shapes<typename Ids::shape, detail::drop_dims<typename Table::shape, detail::types<D>>>;
-  using orientation = detail::natural_orientation<shape>;
+  using rest = detail::drop_dims<typename Table::shape, detail::types<D>>;
+  using shape = detail::unite_shapes<typename Ids::shape, rest>;
+  // an embedding (..., s, c) is a matrix of both; a table of numbers leaves rows and columns to the ids
+  using orientation = std::conditional_t<(detail::matrix_dims_t<typename rest::dims>::size > 0), detail::natural_orientation<shape>, typename Ids::orientation>;
   Table table;
   Ids ids;
 };
