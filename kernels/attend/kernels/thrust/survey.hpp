@@ -69,6 +69,8 @@ namespace detail {
 
 template <class F>
 inline constexpr int leaf_count = 0;
+template <class F>
+inline constexpr int leaf_count<F const> = leaf_count<F>;
 template <class T, int... P>
 inline constexpr int leaf_count<element<T, P...>> = 1;
 template <class T, class Ids, int... P>
@@ -78,16 +80,27 @@ inline constexpr int leaf_count<apply<Op, X...>> = (0 + ... + leaf_count<X>);
 
 // Whether the functor differs along an axis, as its type says: what does not is one value for all lanes.
 template <class F>
-inline constexpr auto differs = [](int) { return false; };
+struct differs {
+  static constexpr bool along(int) { return false; }
+};
+template <class F>
+struct differs<F const> : differs<F> {};
 template <int P>
-inline constexpr auto differs<coordinate<P>> = [](int axis) { return axis == P; };
+struct differs<coordinate<P>> {
+  static constexpr bool along(int axis) { return axis == P; }
+};
 template <class T, int... P>
-inline constexpr auto differs<element<T, P...>> = [](int axis) { return (false || ... || (axis == P)); };
+struct differs<element<T, P...>> {
+  static constexpr bool along(int axis) { return (false || ... || (axis == P)); }
+};
 template <class T, class Ids, int... P>
-inline constexpr auto differs<lookup<T, Ids, P...>> =
-    [](int axis) { return differs<Ids>(axis) || (false || ... || (axis == P)); };
+struct differs<lookup<T, Ids, P...>> {
+  static constexpr bool along(int axis) { return differs<Ids>::along(axis) || (false || ... || (axis == P)); }
+};
 template <class Op, class... X>
-inline constexpr auto differs<apply<Op, X...>> = [](int axis) { return (false || ... || differs<X>(axis)); };
+struct differs<apply<Op, X...>> {
+  static constexpr bool along(int axis) { return (false || ... || differs<X>::along(axis)); }
+};
 
 template <class F>
 void look(survey&, F const&) {}
@@ -111,7 +124,7 @@ void look(survey& s, element<T, P...> const& e) {
 template <class T, class Ids, int... P>
 void look(survey& s, lookup<T, Ids, P...> const& e) {
   access& a = s.add<P...>(e.stride);
-  for (int axis = 0; axis < max_axes; ++axis) a.jumps[axis] = differs<Ids>(axis);
+  for (int axis = 0; axis < max_axes; ++axis) a.jumps[axis] = differs<Ids>::along(axis);
   look(s, e.ids);
 }
 template <class Op, class... X>
