@@ -360,8 +360,8 @@ struct oracle_walk {
 /// the expression's dims. Throws std::invalid_argument where extents disagree.
 template <expression E>
 kernels::reference::array oracle(E const& e) {
-  auto const& x = detail::as_node(e);
-  return kernels::reference::stored(detail::oracle_walk::of(x, {}), detail::kept_in<typename E::value_type>());
+  if constexpr (detail::broken<E>) return {};
+  else return kernels::reference::stored(detail::oracle_walk::of(detail::as_node(e), {}), detail::kept_in<typename E::value_type>());
 }
 
 } // namespace attend
