@@ -213,16 +213,20 @@ struct oracle_walk {
   using K = known_extents const&;
 
   template <class E>
-  static array ordered(E const&, array const& x) { return reference::arrange(x, axis_names(typename E::shape::dims{})); }
+  static array ordered(E const&, array x) {
+    auto const axes = axis_names(typename E::shape::dims{});
+    return axes == x.axes ? x : reference::arrange(x, axes);
+  }
 
   template <class T, class S, class... A>
   static array of(tensor_view<T, S, A...> const& v, K) {
     static_assert(std::same_as<S, host>, "the oracle reads host memory");
-    reference::extents const shape(v.extents, v.extents + v.rank);
-    return reference::generate(axis_names(typename attend::shape<A...>::dims{}), shape, [&](reference::extents const& at) {
-      long offset = 0;
-      for (std::size_t i = 0; i < at.size(); ++i) offset += at[i] * v.strides[i];
-      return reference::bounded{static_cast<double>(v.data[offset]), 0};
+    return elements(v.data, axis_names(types<typename A::dim...>{}), {v.extents, v.extents + v.rank}, {v.strides, v.strides + v.rank});
+  }
+  template <class T>
+  static array elements(T const* data, reference::names axes, reference::extents shape, reference::extents const& strides) {
+    return reference::generate(std::move(axes), std::move(shape), [&](reference::extents const& at) {
+      return reference::bounded{static_cast<double>(data[reference::offset(strides, at)]), 0};
     });
   }
   template <class T, class S, class... A>
@@ -356,8 +360,8 @@ struct oracle_walk {
 /// the expression's dims. Throws std::invalid_argument where extents disagree.
 template <expression E>
 kernels::reference::array oracle(E const& e) {
-  auto const& x = detail::as_node(e);
-  return kernels::reference::stored(detail::oracle_walk::of(x, {}), detail::kept_in<typename E::value_type>());
+  if constexpr (detail::broken<E>) return {};
+  else return kernels::reference::stored(detail::oracle_walk::of(detail::as_node(e), {}), detail::kept_in<typename E::value_type>());
 }
 
 } // namespace attend

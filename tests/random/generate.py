@@ -5,7 +5,7 @@
 The generator tracks dims, extents, row and column and element type as the language defines them, so that what it writes
 is valid. Seeds are fixed: one seed, one set of files.
 
-    generate.py FOLDER --cases 216 --per-file 6 --seed 1 [--list]
+    generate.py FOLDER --cases 216 --per-file 12 --seed 1 [--list]
 """
 import argparse
 import os
@@ -754,7 +754,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--cases", type=int, default=216)
-    parser.add_argument("--per-file", type=int, default=6)
+    parser.add_argument("--per-file", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true", help="print the files' names only")
     given = parser.parse_args()

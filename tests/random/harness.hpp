@@ -4,6 +4,7 @@
 #include <attend/attend.hpp>
 #include <attend/kernels/reference/compare.hpp>
 #include <cstdlib>
+#include <functional>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -102,21 +103,21 @@ private:
     judge(expected, out.view(), std::string(route) + " route");
     // and into storage of any layout
     [&]<class... A>(shape<A...>) {
-      auto const into_here = blank<typename E::value_type>(extent_as<A>(out.extent(typename A::dim{}))...);
+      auto const into_here = blank<typename E::value_type>(false, extent_as<A>(out.extent(typename A::dim{}))...);
       evaluate(into(into_here), e);
       judge(expected, into_here.readable(), std::string(route) + " route, into a view");
     }(typename std::remove_cvref_t<decltype(out)>::shape{});
   }
   template <class T, class... A>
   void judge(kernels::reference::array const& expected, tensor_view<T, host, A...> const& out, std::string const& how) {
+    judge(expected, out.data, {out.extents, out.extents + out.rank}, {out.strides, out.strides + out.rank}, how);
+  }
+  template <class T>
+  void judge(kernels::reference::array const& expected, T const* data, kernels::reference::extents const& shape, kernels::reference::extents const& strides,
+             std::string const& how) {
     std::vector<double> values;
-    kernels::reference::extents const shape(out.extents, out.extents + out.rank);
     EXPECT_EQ(shape, expected.shape) << how;
-    kernels::reference::for_each_position(shape, [&](auto const& at) {
-      long offset = 0;
-      for (std::size_t i = 0; i < at.size(); ++i) offset += at[i] * out.strides[i];
-      values.push_back(static_cast<double>(out.data[offset]));
-    });
+    kernels::reference::for_each_position(shape, [&](auto const& at) { values.push_back(static_cast<double>(data[kernels::reference::offset(strides, at)])); });
     auto const report = kernels::reference::compare(expected, values);
     worst = std::max(worst, report.worst);
     EXPECT_EQ(report.wrong, 0) << how << ": " << report.message;
@@ -127,39 +128,52 @@ private:
     else return extent<typename A::dim, dynamic>{n};
   }
 
-  // A view whose memory is laid out in any order, with gaps, backwards or repeated.
-  template <class T, class F, class... D, long... N>
-  auto filled(F value, extent<D, N>... e) {
-    auto const v = blank<T, true>(e...);
-    kernels::reference::for_each_position({e.size()...}, [&](auto const& at) {
-      long offset = 0;
-      for (std::size_t i = 0; i < at.size(); ++i) offset += at[i] * v.strides[i];
-      v.data[offset] = element_of<T>(value());
-    });
+  // A view whose memory is laid out in any order, with gaps, backwards or, to be read only, repeated.
+  struct layout {
+    kernels::reference::extents strides;
+    long first, size; // where position 0 lies
+  };
+  layout lay_out(kernels::reference::extents const& shape, bool may_repeat) {
+    std::size_t const rank = shape.size();
+    std::vector<std::size_t> order(rank);
+    for (std::size_t i = 0; i < rank; ++i) order[i] = i;
+    if (!plain_) std::shuffle(order.begin(), order.end(), bits_);
+    layout r{kernels::reference::extents(rank), 0, 1};
+    for (std::size_t i = rank; i-- > 0;) {
+      std::size_t const a = order[i];
+      long const gap = !plain_ && chance(0.3) ? std::uniform_int_distribution<long>(1, 3)(bits_) : 0;
+      bool const repeated = may_repeat && !plain_ && chance(0.04), backwards = !plain_ && !repeated && chance(0.06);
+      r.strides[a] = repeated ? 0 : backwards ? -r.size : r.size;
+      if (backwards) r.first += r.size * std::max(shape[a] - 1, 0l);
+      if (!repeated) r.size *= std::max(shape[a], 1l) + gap;
+    }
+    return r;
+  }
+  template <class T, class... D, long... N>
+  auto filled(std::function<double()> const& value, extent<D, N>... e) {
+    auto const v = blank<T>(true, e...);
+    fill(v.data, {v.extents, v.extents + v.rank}, {v.strides, v.strides + v.rank}, value);
     return v.readable();
   }
-  template <class T, bool MayRepeat = false, class... D, long... N>
-  auto blank(extent<D, N>... e) {
-    constexpr int rank = sizeof...(D);
+  template <class T>
+  static void fill(T* data, kernels::reference::extents const& shape, kernels::reference::extents const& strides, std::function<double()> const& value) {
+    kernels::reference::for_each_position(shape, [&](auto const& at) { data[kernels::reference::offset(strides, at)] = element_of<T>(value()); });
+  }
+  template <class T, class... D, long... N>
+  auto blank(bool may_repeat, extent<D, N>... e) {
     tensor_view<T, host, axis<D, N>...> v{{}, nullptr, {e.size()...}, {}};
-    int order[rank + 1];
-    for (int i = 0; i < rank; ++i) order[i] = i;
-    if (!plain_) std::shuffle(order, order + rank, bits_);
-    long step = 1, first = 0;
-    for (int i = rank; i-- > 0;) {
-      int const a = order[i];
-      long const gap = !plain_ && chance(0.3) ? std::uniform_int_distribution<long>(1, 3)(bits_) : 0;
-      bool const repeated = MayRepeat && !plain_ && chance(0.04), backwards = !plain_ && !repeated && chance(0.06);
-      v.strides[a] = repeated ? 0 : backwards ? -step : step;
-      if (backwards) first += step * std::max(v.extents[a] - 1, 0l);
-      if (!repeated) step *= std::max(v.extents[a], 1l) + gap;
-    }
-    auto const memory = std::make_shared<std::vector<slot<T>>>(static_cast<std::size_t>(step + 8));
+    layout const l = lay_out({e.size()...}, may_repeat);
+    std::copy(l.strides.begin(), l.strides.end(), v.strides);
+    v.data = memory<T>(l.size) + l.first;
+    return v;
+  }
+  template <class T>
+  T* memory(long n) {
+    auto const memory = std::make_shared<std::vector<slot<T>>>(static_cast<std::size_t>(n));
     memory_.push_back(memory);
     T* const start = reinterpret_cast<T*>(memory->data());
-    for (long i = 0; i < step; ++i) start[i] = element_of<T>(std::nan(""));
-    v.data = start + first;
-    return v;
+    std::fill(start, start + n, element_of<T>(std::nan("")));
+    return start;
   }
   template <class T>
   struct slot {
