@@ -6,6 +6,7 @@
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
+#include <attend/kernels/cpu/attention_score.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
 #include <attend/kernels/cpu/attention_tiles.hpp>
 #include <tbb/blocked_range.h>
@@ -25,6 +26,7 @@ void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score
   auto const query = slice_at(problem.query, batch), key = slice_at(problem.key, batch), value = slice_at(problem.value, batch);
   auto const out = slice_at(problem.out, batch);
   auto const [rows, keys, depth, width] = std::array{problem.rows, problem.keys, problem.depth, problem.width};
+  constexpr bool coarse = half_precision<T> && half_precision<Out>;
   attention_scratch& s = thread_scratch();
   s.reserve(panels, depth, width);
 
@@ -41,17 +43,23 @@ void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score
   std::fill_n(s.max, panels * panel_rows, -__builtin_inff());
   std::fill_n(s.sum, panels * panel_rows, 0.0f);
 
+  panel_position<B> item = position(0);
+  item.count = std::min(panels * panel_rows, rows - first);
   for (long block = 0; block < keys; block += tuning.key_block) {
-    long const count = std::min<long>(tuning.key_block, keys - block);
-    tile_view const key_tile = load_tile(key, block, count, depth, s.key);
-    tile_view const value_tile = load_tile(value, block, count, width, s.value);
+    long const block_end = std::min<long>(block + tuning.key_block, keys);
+    tile const kept_of_block = kept_of(score, item, block, block_end);
+    if (kept_of_block == tile::none) continue;
+    tile_view const key_tile = load_tile(key, block, block_end - block, depth, s.key);
+    tile_view const value_tile = load_tile(value, block, block_end - block, width, s.value);
     for (long p = 0; p < panels; ++p) {
+      kept_keys const kept = trim(score, position(p), block, block_end, kept_of_block);
+      if (kept.count == 0) continue;
       vec largest[tuning.vectors], rescale[tuning.vectors];
-      score_products(s.query + p * depth * panel_rows, depth, key_tile, count, s.scores, largest);
-      if constexpr (!std::is_same_v<Score, argument<0>>) apply_score(score, position(p), block, count, s.scores, largest);
-      online_softmax<half_precision<T> && half_precision<Out>>(s.scores, count, largest, s.max + p * panel_rows,
-                                                               s.sum + p * panel_rows, rescale);
-      output_products(s.scores, count, value_tile, width, rescale, s.output + p * width * panel_rows);
+      score_products(s.query + p * depth * panel_rows, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest);
+      apply_score(score, kept, position(p), s.scores, largest);
+      online_softmax<coarse>(s.scores, kept.count, largest, s.max + p * panel_rows, s.sum + p * panel_rows, rescale);
+      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale,
+                      s.output + p * width * panel_rows);
     }
   }
   for (long p = 0; p < panels; ++p) {

@@ -13,6 +13,8 @@ namespace detail {
 struct tile_view {
   float const* data;
   long row;
+
+  tile_view from(long i) const { return {data + i * row, row}; }
 };
 
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
@@ -56,7 +58,7 @@ inline void score_products(float const* query, long depth, tile_view key, long k
                            vec (&largest)[tuning.vectors]) {
   for (vec& m : largest) m = vec(-__builtin_inff());
   for (long j = 0; j < keys; j += tuning.group) {
-    tile_view const rows{key.data + j * key.row, key.row};
+    tile_view const rows = key.from(j);
     long const left = keys - j;
     if (left >= tuning.group) score_group<tuning.group>(query, depth, rows, tuning.group, scores + j * panel_rows, largest);
     else if (left > 2) score_group<tuning.group>(query, depth, rows, left, scores + j * panel_rows, largest);
