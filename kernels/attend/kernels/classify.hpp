@@ -161,7 +161,7 @@ struct masks<apply<Op, X...>> : std::bool_constant<std::is_same_v<Op, op::masked
 
 /// Whether a functor has a mask in it.
 template <class F>
-inline constexpr bool has_mask = detail::masks<F>::value;
+inline constexpr bool has_mask = detail::masks<std::remove_const_t<F>>::value;
 
 /// The functor for tiles of which all is kept: masks taken off the value's own path, conditions left as they are.
 template <class F>
