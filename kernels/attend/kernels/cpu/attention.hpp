@@ -13,59 +13,65 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #include <algorithm>
-#include <array>
+#include <cstring>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// The whole attention of `panels` panels of rows, from `first` on, at one position of the batch.
+/// The attention of `panels` panels of rows, from `first` on, at one position of the batch.
 template <class Empty, class T, class Out, int B, class Score>
 void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score, long const* batch, long first,
                  long panels) {
   auto const query = slice_at(problem.query, batch), key = slice_at(problem.key, batch), value = slice_at(problem.value, batch);
   auto const out = slice_at(problem.out, batch);
-  auto const [rows, keys, depth, width] = std::array{problem.rows, problem.keys, problem.depth, problem.width};
-  constexpr bool coarse = half_precision<T> && half_precision<Out>;
+  long const rows = problem.rows, keys = problem.keys, depth = problem.depth, width = problem.width;
   attention_scratch& s = thread_scratch();
   s.reserve(panels, depth, width);
 
-  auto const position = [&](long p) {
-    panel_position<B> panel{{}, first + p * panel_rows, std::min<long>(panel_rows, rows - first - p * panel_rows)};
-    for (int i = 0; i < B; ++i) panel.batch[i] = batch[i];
-    return panel;
+  auto const rows_from = [&](long from, long count) {
+    row_range<B> range{{}, from, std::clamp(rows - from, 0l, count)};
+    for (int i = 0; i < B; ++i) range.batch[i] = batch[i];
+    return range;
   };
-  for (long p = 0; p < panels; ++p) {
-    auto const panel = position(p);
-    load_panel(query, panel.first, panel.count, depth, static_cast<float>(problem.scale), s.query + p * depth * panel_rows);
-  }
-  std::fill_n(s.output, panels * width * panel_rows, 0.0f);
-  std::fill_n(s.max, panels * panel_rows, -__builtin_inff());
-  std::fill_n(s.sum, panels * panel_rows, 0.0f);
+  auto const begin = [&](panel_state& panel, row_range<B> const& range) {
+    load_panel(query, range.first, range.count, depth, static_cast<float>(problem.scale), panel.query);
+    std::memset(panel.output, 0, static_cast<std::size_t>(width * panel_rows) * sizeof(float));
+    std::fill_n(panel.max, panel_rows, -__builtin_inff());
+    std::fill_n(panel.sum, panel_rows, 0.0f);
+    panel.ready = true;
+  };
 
-  panel_position<B> item = position(0);
-  item.count = std::min(panels * panel_rows, rows - first);
   for (long block = 0; block < keys; block += tuning.key_block) {
     long const block_end = std::min<long>(block + tuning.key_block, keys);
-    tile const kept_of_block = kept_of(score, item, block, block_end);
+    tile const kept_of_block = kept_of(score, rows_from(first, panels * panel_rows), block, block_end);
     if (kept_of_block == tile::none) continue;
     tile_view const key_tile = load_tile(key, block, block_end - block, depth, s.key);
     tile_view const value_tile = load_tile(value, block, block_end - block, width, s.value);
+
     for (long p = 0; p < panels; ++p) {
-      kept_keys const kept = trim(score, position(p), block, block_end, kept_of_block);
+      panel_state& panel = s.panel[p];
+      row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+      kept_keys const kept = trim(score, range, block, block_end, kept_of_block);
       if (kept.count == 0) continue;
-      vec largest[tuning.vectors], rescale[tuning.vectors];
-      score_products(s.query + p * depth * panel_rows, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest);
-      apply_score(score, kept, position(p), s.scores, largest);
-      online_softmax<coarse>(s.scores, kept.count, largest, s.max + p * panel_rows, s.sum + p * panel_rows, rescale);
-      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale,
-                      s.output + p * width * panel_rows);
+      lines_ahead next_query, own_out;
+      if (!panel.ready) {
+        begin(panel, range);
+        next_query = ahead_of(query, rows_from(range.first + panel_rows, panel_rows), depth);
+      }
+      if (block_end == keys) own_out = ahead_of(out, range, width);
+
+      vec largest[tuning.vectors], rescale[tuning.vectors]; // (rows)
+      score_products(panel.query, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest, next_query);
+      apply_score(score, kept, range, s.scores, largest);
+      online_softmax<half_precision<T> && half_precision<Out>>(s.scores, kept.count, largest, panel, rescale);
+      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale, panel.output, own_out);
     }
   }
   for (long p = 0; p < panels; ++p) {
-    auto const panel = position(p);
-    store_panel<Empty>(s.output + p * width * panel_rows, s.sum + p * panel_rows, value, keys, width,
-                       static_cast<float>(problem.output_scale), s.mean, out, panel.first, panel.count);
+    row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+    if (!s.panel[p].ready) begin(s.panel[p], range);
+    store_panel<Empty>(s.panel[p], value, keys, width, static_cast<float>(problem.output_scale), s.mean, out, range);
   }
 }
 

@@ -2,7 +2,7 @@
 // The score functor on one panel, and which keys of a block it keeps for it.
 #pragma once
 #include <attend/kernels/classify.hpp>
-#include <attend/kernels/cpu/attention_tuning.hpp>
+#include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <algorithm>
 
@@ -10,17 +10,9 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// Consecutive query rows, `count` from `first` on, at one position of the B batch axes.
-template <int B>
-struct panel_position {
-  long batch[B > 0 ? B : 1];
-  long first;
-  long count;
-};
-
 /// What the functor keeps of rows and of the keys from `first` up to `end`.
 template <int B, class Score>
-tile kept_of(Score const& score, panel_position<B> const& rows, long first, long end) {
+tile kept_of(Score const& score, row_range<B> const& rows, long first, long end) {
   if constexpr (std::is_same_v<Score, argument<0>>) return tile::all;
   else {
     box<B + 2> at;
@@ -39,7 +31,7 @@ struct kept_keys {
 
 /// Leaves out the keys at either end of a block that no row of the panel keeps.
 template <int B, class Score>
-[[gnu::noinline]] kept_keys trim(Score const& score, panel_position<B> const& panel, long first, long end, tile kept) {
+[[gnu::noinline]] kept_keys trim(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
   if constexpr (has_mask<Score>)
     if (kept == tile::some) {
       kept = kept_of(score, panel, first, end);
@@ -57,7 +49,7 @@ template <int B, class Score>
 
 /// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out.
 template <int B, class Score>
-[[gnu::noinline]] void apply_score(Score const& score, panel_position<B> const& panel, long first_key, long keys,
+[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
                                    float* scores, vec (&largest)[tuning.vectors]) {
   lane_axis<B, B + 2> at;
   for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
@@ -79,7 +71,7 @@ template <int B, class Score>
 }
 /// The same for what is known of a tile: a mask that keeps all of it is not computed, plain scores stay as they are.
 template <int B, class Score>
-void apply_score(Score const& score, kept_keys const& keys, panel_position<B> const& panel, float* scores,
+void apply_score(Score const& score, kept_keys const& keys, row_range<B> const& panel, float* scores,
                  vec (&largest)[tuning.vectors]) {
   if constexpr (std::is_same_v<Score, argument<0>>) return;
   else if constexpr (has_mask<Score>) {
