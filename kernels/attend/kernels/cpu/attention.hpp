@@ -13,16 +13,18 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// The attention of `panels` panels of rows, from `first` on, at one position of the batch.
+/// The attention of `panels` panels of rows, from `first` on, at one position of the batch; `next`, if any, is
+/// the position whose turn comes after it.
 template <class Empty, class T, class Out, int B, class Score>
-void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score, long const* batch, long first,
-                 long panels) {
+void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score, long const* batch, long const* next,
+                 long first, long panels) {
   auto const query = slice_at(problem.query, batch), key = slice_at(problem.key, batch), value = slice_at(problem.value, batch);
   auto const out = slice_at(problem.out, batch);
   long const rows = problem.rows, keys = problem.keys, depth = problem.depth, width = problem.width;
@@ -42,6 +44,15 @@ void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score
     panel.ready = true;
   };
 
+  lines_ahead ahead;
+  if (next != nullptr && keys * (depth + width) * static_cast<long>(sizeof(T)) <= tuning.bytes_ahead) {
+    // This item's share of the next position's keys and values.
+    long const from = keys * first / rows, count = keys * std::min(rows, first + panels * panel_rows) / rows - from;
+    auto const next_key = slice_at(problem.key, next), next_value = slice_at(problem.value, next);
+    if (next_value.data != value.data) want_rows(ahead, next_value, from, count, width);
+    if (next_key.data != key.data) want_rows(ahead, next_key, from, count, depth);
+  }
+
   for (long block = 0; block < keys; block += tuning.key_block) {
     long const block_end = std::min<long>(block + tuning.key_block, keys);
     tile const kept_of_block = kept_of(score, rows_from(first, panels * panel_rows), block, block_end);
@@ -54,18 +65,17 @@ void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score
       row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
       kept_keys const kept = trim(score, range, block, block_end, kept_of_block);
       if (kept.count == 0) continue;
-      lines_ahead next_query, own_out;
+      if (block_end == keys) want_rows(ahead, out, range.first, range.count, width);
       if (!panel.ready) {
         begin(panel, range);
-        next_query = ahead_of(query, rows_from(range.first + panel_rows, panel_rows), depth);
+        want_rows(ahead, query, range.first + panel_rows, rows_from(range.first + panel_rows, panel_rows).count, depth);
       }
-      if (block_end == keys) own_out = ahead_of(out, range, width);
 
       vec largest[tuning.vectors], rescale[tuning.vectors]; // (rows)
-      score_products(panel.query, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest, next_query);
+      score_products(panel.query, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest, ahead);
       apply_score(score, kept, range, s.scores, largest);
       online_softmax<half_precision<T> && half_precision<Out>>(s.scores, kept.count, largest, panel, rescale);
-      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale, panel.output, own_out);
+      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale, panel.output, ahead);
     }
   }
   for (long p = 0; p < panels; ++p) {
@@ -73,6 +83,16 @@ void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score
     if (!s.panel[p].ready) begin(s.panel[p], range);
     store_panel<Empty>(s.panel[p], value, keys, width, static_cast<float>(problem.output_scale), s.mean, out, range);
   }
+}
+
+/// The i-th position of the batch axes, the last of them running fastest.
+template <std::size_t N>
+std::array<long, N> position_of(long const (&batch)[N], long i) {
+  std::array<long, N> position{};
+  for (std::size_t axis = N; axis-- > 0;) {
+    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
+  }
+  return position;
 }
 
 } // namespace detail
@@ -95,14 +115,10 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score) 
 
   tbb::parallel_for(tbb::blocked_range<long>(0, batches * items), [&](tbb::blocked_range<long> const& range) {
     for (long i = range.begin(); i < range.end(); ++i) {
-      long position[B > 0 ? B : 1] = {};
-      long rest = i / items;
-      for (int axis = B - 1; axis >= 0; --axis) {
-        position[axis] = rest % problem.batch[axis];
-        rest /= problem.batch[axis];
-      }
+      auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
       long const first = i % items * panels;
-      detail::attend_rows<Empty>(problem, score, position, first * panel_rows, std::min(panels, all_panels - first));
+      detail::attend_rows<Empty>(problem, score, position.data(), i / items + 1 < batches ? next.data() : nullptr,
+                                 first * panel_rows, std::min(panels, all_panels - first));
     }
   });
 }

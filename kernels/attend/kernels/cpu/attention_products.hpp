@@ -17,30 +17,35 @@ struct tile_view {
   tile_view from(long i) const { return {data + i * row, row}; }
 };
 
-/// Cache lines of rows that are wanted soon, asked for a few at a time between products.
+/// Cache lines that are wanted soon, asked for a few at a time between products; what came in last is asked for first.
 class lines_ahead {
 public:
-  lines_ahead() = default;
+  /// Rows of `columns` elements; forgotten if too much is waiting.
   template <class T>
-  lines_ahead(T const* first, long stride, long rows, long columns)
-      : row_(reinterpret_cast<char const*>(first)), stride_(stride * static_cast<long>(sizeof(T))), rows_(rows),
-        bytes_(columns * static_cast<long>(sizeof(T))) {}
-
+  void want(T const* first, long stride, long rows, long columns) {
+    if (waiting_ == most || rows <= 0) return;
+    wanted_[waiting_++] = {reinterpret_cast<char const*>(first), stride * static_cast<long>(sizeof(T)), rows,
+                           columns * static_cast<long>(sizeof(T)), 0};
+  }
   void ask(int lines) {
-    for (; lines > 0 && rows_ > 0; --lines) {
-      prefetch(row_ + at_);
-      at_ += 64;
-      if (at_ >= bytes_) {
-        at_ = 0;
-        row_ += stride_;
-        --rows_;
+    while (lines > 0 && waiting_ > 0) {
+      auto& w = wanted_[waiting_ - 1];
+      for (; lines > 0 && w.rows > 0; --lines) {
+        prefetch(w.row + w.at);
+        w.at += 64;
+        if (w.at >= w.bytes) w.at = 0, w.row += w.stride, --w.rows;
       }
+      if (w.rows == 0) --waiting_;
     }
   }
 
 private:
-  char const* row_ = nullptr;
-  long stride_ = 0, rows_ = 0, bytes_ = 0, at_ = 0;
+  static constexpr int most = 6;
+  struct {
+    char const* row;
+    long stride, rows, bytes, at;
+  } wanted_[most];
+  int waiting_ = 0;
 };
 
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
@@ -86,7 +91,7 @@ template <int Keys>
 /// scores (keys, panel_rows) = key (keys, depth) times query (depth, panel_rows); `largest` of each row over the keys,
 /// a NaN left out: it comes back as the weight's.
 inline void score_products(float const* query, long depth, tile_view key, long keys, float* scores,
-                           vec (&largest)[tuning.vectors], lines_ahead ahead) {
+                           vec (&largest)[tuning.vectors], lines_ahead& ahead) {
   for (vec& m : largest) m = vec(-__builtin_inff());
   for (long j = 0; j < keys; j += tuning.group) {
     tile_view const rows = key.from(j);
@@ -129,7 +134,7 @@ template <int Columns>
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows).
 /// `ahead` is asked for in between, here and above.
 inline void output_products(float const* weights, long keys, tile_view value, long width,
-                            vec const (&rescale)[tuning.vectors], float* output, lines_ahead ahead) {
+                            vec const (&rescale)[tuning.vectors], float* output, lines_ahead& ahead) {
   long const groups = (width + tuning.group - 1) / tuning.group;
   long e = 0;
   for (long g = 0; g < groups; ++g) {

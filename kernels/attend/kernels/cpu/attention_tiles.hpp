@@ -14,11 +14,10 @@ namespace detail {
 
 inline int at_most_lanes(long n) { return static_cast<int>(n < lanes ? n : lanes); }
 
-/// The cache lines of rows of a matrix, if they lie side by side.
-template <class T, int B>
-lines_ahead ahead_of(matrix_slice<T> const& x, row_range<B> const& range, long columns) {
-  if (x.column != 1 || range.count <= 0) return {};
-  return {x.data + range.first * x.row, x.row, range.count, columns};
+/// Wants `count` rows of a matrix soon, if their elements lie side by side.
+template <class T>
+void want_rows(lines_ahead& ahead, matrix_slice<T> const& x, long first, long count, long columns) {
+  if (x.column == 1) ahead.want(x.data + first * x.row, x.row, count, columns);
 }
 
 /// panel (depth, panel_rows) = scale * the transpose of `count` <= panel_rows rows; zeros where there is no row.
