@@ -62,8 +62,8 @@ int run(options const& chosen) {
   std::vector<sentence::token_ids> ids;
   for (auto const& text : chosen.sentences) ids.push_back(tokenize(text));
 
-  auto const embeddings = net.embed(ids);                                // (b, c), each of length 1
-  auto const alike = attend::evaluate(sentence::similarity(embeddings)); // (b, b')
+  auto const embeddings = net.embed(ids);            // (b, c), each of length 1
+  auto const alike = net.similarities(embeddings); // (b, b')
   std::cout << "How alike the sentences are, from -1 to 1:\n";
   sentence::print_similarities(std::cout, chosen.sentences, {alike.begin(), alike.end()}, coloured);
 
