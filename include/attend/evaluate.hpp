@@ -70,7 +70,7 @@ template <class E, class Out>
 void check_result(E const& e, Out const& out) {
   auto const sizes = codegen::sizes_of(e);
   [&]<class... D>(types<D...>) {
-    auto const one = [&]<class Dim>(std::type_identity<Dim>) {
+    [[maybe_unused]] auto const one = [&]<class Dim>(std::type_identity<Dim>) {
       long const want = sizes.template of<Dim>(), have = out.extent(Dim{});
       if (want >= 0 && want != have) codegen::detail::extents_differ("evaluate(into(out), x)", Dim::name(), want, have);
     };

@@ -125,7 +125,7 @@ std::string explain_steps(Tree const& tree) {
   else {
     auto region = codegen::cover<true>(tree);
     auto const result = codegen::detail::store<typename Tree::value_type>(tree, typename Tree::shape::dims{}).whole();
-    codegen::detail::placing places;
+    codegen::detail::placing<true> places;
     places.template root<typename Tree::value_type>(region, result);
     long const workspace = places.lay_out();
     std::string s;

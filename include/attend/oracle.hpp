@@ -51,6 +51,7 @@ struct bounded_vocabulary {
   static auto of(op::sub, P p, B x, B y) { return sub(x, y, p); }
   static auto of(op::mul, P p, B x, B y) { return mul(x, y, p); }
   static auto of(op::div, P p, B x, B y) { return div(x, y, p); }
+  static auto of_whole(op::div, P p, B x, B y) { return div_whole(x, y, p); }
   static auto of(op::max, P, B x, B y) { return reference::max(x, y); }
   static auto of(op::min, P, B x, B y) { return reference::min(x, y); }
   static auto of(op::pow, P p, B x, B y) { return pow(x, y, p); }
@@ -212,16 +213,20 @@ struct oracle_walk {
   using K = known_extents const&;
 
   template <class E>
-  static array ordered(E const&, array const& x) { return reference::arrange(x, axis_names(typename E::shape::dims{})); }
+  static array ordered(E const&, array x) {
+    auto const axes = axis_names(typename E::shape::dims{});
+    return axes == x.axes ? x : reference::arrange(x, axes);
+  }
 
   template <class T, class S, class... A>
   static array of(tensor_view<T, S, A...> const& v, K) {
     static_assert(std::same_as<S, host>, "the oracle reads host memory");
-    reference::extents const shape(v.extents, v.extents + v.rank);
-    return reference::generate(axis_names(typename attend::shape<A...>::dims{}), shape, [&](reference::extents const& at) {
-      long offset = 0;
-      for (std::size_t i = 0; i < at.size(); ++i) offset += at[i] * v.strides[i];
-      return reference::bounded{static_cast<double>(v.data[offset]), 0};
+    return elements(v.data, axis_names(types<typename A::dim...>{}), {v.extents, v.extents + v.rank}, {v.strides, v.strides + v.rank});
+  }
+  template <class T>
+  static array elements(T const* data, reference::names axes, reference::extents shape, reference::extents const& strides) {
+    return reference::generate(std::move(axes), std::move(shape), [&](reference::extents const& at) {
+      return reference::bounded{static_cast<double>(data[reference::offset(strides, at)]), 0};
     });
   }
   template <class T, class S, class... A>
@@ -249,7 +254,10 @@ struct oracle_walk {
     using meeting = as_floating<typename joined<X...>::value_type>;
     known_extents const k = with(extents_known::of(e), outer);
     constexpr auto p = computed_in<typename elementwise<Op, X...>::value_type>();
-    auto const f = [&](auto const&... x) { return bounded_vocabulary::of(Op{}, p, x...); };
+    auto const f = [&](auto const&... x) {
+      if constexpr (std::same_as<Op, op::div> && (!floating<typename X::value_type> && ...)) return bounded_vocabulary::of_whole(Op{}, p, x...);
+      else return bounded_vocabulary::of(Op{}, p, x...);
+    };
     return [&]<int... I>(std::integer_sequence<int, I...>) {
       return ordered(e, reference::map(f, operand<meeting>(operand_of<I>(e), k)...));
     }(std::make_integer_sequence<int, sizeof...(X)>{});
@@ -260,7 +268,7 @@ struct oracle_walk {
     return ordered(e, reference::map([](auto const& m, auto const& x) { return reference::masked(m, x); }, of(operand_of<0>(e), k), of(operand_of<1>(e), k)));
   }
 
-  // A result of an inner node that a matrix kernel reads is kept in its type: attention weights in bf16, say.
+  // What must lie in memory before it is read is kept in its type: attention weights that a matrix kernel reads, in bf16.
   template <class X>
   static array factor(X const& x, K k) {
     if constexpr (half_precision<typename X::value_type>) return reference::stored(of(x, k), kept_in<typename X::value_type>());
@@ -298,7 +306,7 @@ struct oracle_walk {
   template <class T, class I, class D>
   static array of(gather_node<T, I, D> const& e, K outer) {
     known_extents const k = with(extents_known::of(e), outer);
-    return ordered(e, reference::gather(of(e.table, without(k, types<D>{})), axis_name_of<D>::get(), of(e.ids, k)));
+    return ordered(e, reference::gather(factor(e.table, without(k, types<D>{})), axis_name_of<D>::get(), of(e.ids, k)));
   }
   template <class X>
   static array of(dropout_node<X> const& e, K outer) {
@@ -330,19 +338,19 @@ struct oracle_walk {
   }
   template <class X, class D, class C>
   static array of(merged<X, D, C> const& e, K outer) {
-    return ordered(e, reference::merge(of(e.x, without(outer, types<C>{})), axis_names(D{}), axis_name_of<C>::get()));
+    return ordered(e, reference::merge(factor(e.x, without(outer, types<C>{})), axis_names(D{}), axis_name_of<C>::get()));
   }
   template <class X, class D, long N>
   static array of(sliced<X, D, N> const& e, K outer) {
     known_extents k = outer;
     k[axis_name_of<D>::get()] = e.end; // for positions: all that is seen of them
-    return reference::slice(of(e.x, k), axis_name_of<D>::get(), e.begin, e.end - e.begin);
+    return reference::slice(factor(e.x, k), axis_name_of<D>::get(), e.begin, e.end - e.begin);
   }
   template <class X, class D>
   static array of(at_node<X, D> const& e, K outer) {
     known_extents k = outer;
     k[axis_name_of<D>::get()] = e.i + 1;
-    return ordered(e, reference::at(of(e.x, k), axis_name_of<D>::get(), e.i));
+    return ordered(e, reference::at(factor(e.x, k), axis_name_of<D>::get(), e.i));
   }
 };
 
@@ -352,8 +360,8 @@ struct oracle_walk {
 /// the expression's dims. Throws std::invalid_argument where extents disagree.
 template <expression E>
 kernels::reference::array oracle(E const& e) {
-  auto const& x = detail::as_node(e);
-  return kernels::reference::stored(detail::oracle_walk::of(x, {}), detail::kept_in<typename E::value_type>());
+  if constexpr (detail::broken<E>) return {};
+  else return kernels::reference::stored(detail::oracle_walk::of(detail::as_node(e), {}), detail::kept_in<typename E::value_type>());
 }
 
 } // namespace attend

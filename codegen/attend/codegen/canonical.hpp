@@ -142,6 +142,31 @@ bool same(X const& a, X const& b) {
   return sameness::of(a, b);
 }
 
+/// The order in which the value of a tree is stored: that of its operands, so that a product of tensors whose inner dims
+/// are next to each other writes long rows.
+template <class X>
+struct storage_order {
+  using type = typename X::shape::dims;
+};
+template <class X>
+using storage_order_t = typename storage_order<X>::type;
+template <class X, class Y, class D, class O>
+struct storage_order<contraction<X, Y, D, O>> {
+  using type = unite_t<minus_t<storage_order_t<X>, D>, minus_t<storage_order_t<Y>, D>>;
+};
+template <class Op, class X, class... Rest>
+struct storage_order<elementwise<Op, X, Rest...>> {
+  using type = unite_t<storage_order_t<X>, typename elementwise<Op, X, Rest...>::shape::dims>;
+};
+template <class M, class X>
+struct storage_order<elementwise<op::masked, M, X>> {
+  using type = unite_t<storage_order_t<X>, typename M::shape::dims>;
+};
+template <class C, class X, class Y>
+struct storage_order<elementwise<op::where, C, X, Y>> {
+  using type = unite_t<storage_order_t<X>, typename elementwise<op::where, C, X, Y>::shape::dims>;
+};
+
 /// Whether every softmax of a tree that was written by hand is one: numerator and denominator are the same tensors.
 struct guarding {
   template <class X>

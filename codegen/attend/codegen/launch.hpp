@@ -98,23 +98,9 @@ void launch(rows<Last, Inner, Each, S...> const& r, tensor_view<T, host, A...> c
     auto const stage_at = [&]<int K>(std::integral_constant<int, K>) -> auto const& {
       return static_cast<attend::detail::slot<K, element_of_t<types<S...>, K>> const&>(r.stages).value;
     };
-    // a stage that an earlier one equals is not computed twice
-    auto const twin = [&]<int K>(std::integral_constant<int, K> k) {
-      int found = -1;
-      [&]<int... J>(std::integer_sequence<int, J...>) {
-        (([&] {
-           using Mine = element_of_t<types<S...>, K>;
-           using Other = element_of_t<types<S...>, J>;
-           if constexpr (std::is_same_v<Mine, Other>)
-             if (found < 0 && same(stage_at(k).x, stage_at(std::integral_constant<int, J>{}).x)) found = J;
-         }()),
-         ...);
-      }(std::make_integer_sequence<int, K>{});
-      return found;
-    };
     auto const lowered = [&]<int K>(std::integral_constant<int, K> k) {
       auto const f = lower(stage_at(k).x, Axes{});
-      return kernels::passes::stage<typename element_of_t<types<S...>, K>::op, std::remove_cv_t<decltype(f)>>{f, twin(k)};
+      return kernels::passes::stage<typename element_of_t<types<S...>, K>::op, std::remove_cv_t<decltype(f)>>{f};
     };
     auto const last = lower(r.last, Axes{});
     if constexpr (Each) kernels::passes::normalise<N, T, Outer::size, Inner::size>(strided_by(out, Axes{}), last, lowered(std::integral_constant<int, I>{})...);

@@ -109,7 +109,7 @@ void run(X const& tree, tensor_view<T, S, A...> const& out) {
   else {
     auto region = cover<Fuse>(tree);
     if (out.size() == 0) return;
-    placing places;
+    placing<false> places;
     places.template root<T>(region, out);
     workspace const memory(places.lay_out());
     places.settle(memory.data());

@@ -6,7 +6,7 @@
 #include <attend/kernels/reference/rows.hpp>
 #include <compare>
 #include <cstdint>
-#include <initializer_list>
+#include <functional>
 #include <string>
 
 namespace attend::kernels::reference {
@@ -60,22 +60,22 @@ inline array zeros(names axes, extents shape) {
   return {std::move(axes), std::move(shape), std::vector<double>(n), std::vector<double>(n)};
 }
 
+// Operations take what they do as std::function: slower by an indirect call, but compiled once.
+
 /// Calls f(position) for every position of a shape, in row-major order.
-template <class F>
-void for_each_position(extents const& shape, F f) {
+inline void for_each_position(extents const& shape, std::function<void(extents const&)> const& f) {
   if (volume(shape) == 0) return;
   extents at(shape.size(), 0);
   for (;;) {
-    f(static_cast<extents const&>(at));
+    f(at);
     std::size_t i = shape.size();
     while (i > 0 && ++at[i - 1] == shape[i - 1]) at[--i] = 0;
     if (i == 0) return;
   }
 }
 
-/// The array whose element at a position is f(position), a bounded.
-template <class F>
-array generate(names axes, extents shape, F f) {
+/// The array whose element at a position is f(position).
+inline array generate(names axes, extents shape, std::function<bounded(extents const&)> const& f) {
   array x = zeros(std::move(axes), std::move(shape));
   long i = 0;
   for_each_position(x.shape, [&](extents const& at) { x.set(i++, f(at)); });
@@ -110,7 +110,7 @@ inline array index(axis_name const& a, long n) {
 }
 
 /// The axes of several arrays, each once, in order of appearance; their extents must agree.
-inline std::pair<names, extents> joined(std::initializer_list<array const*> arrays) {
+inline std::pair<names, extents> joined(std::vector<array const*> const& arrays) {
   names axes;
   extents shape;
   for (array const* x : arrays)
@@ -126,15 +126,23 @@ inline std::pair<names, extents> joined(std::initializer_list<array const*> arra
 }
 
 /// f(element of each operand), broadcast by name.
-template <class F, class... Arrays>
-array map(F f, Arrays const&... x) {
-  auto const [axes, shape] = joined({&x...});
-  extents const step[] = {steps(x, axes)...};
+inline array map_all(std::function<bounded(bounded const*)> const& f, std::vector<array const*> const& x) {
+  auto const [axes, shape] = joined(x);
+  std::vector<extents> step;
+  for (array const* a : x) step.push_back(steps(*a, axes));
+  std::vector<bounded> operands(x.size());
   return generate(axes, shape, [&](extents const& at) {
-    std::size_t k = 0;
-    bounded const operand[] = {x[offset(step[k++], at)]...};
-    return [&]<std::size_t... I>(std::index_sequence<I...>) { return bounded{f(operand[I]...)}; }(std::index_sequence_for<Arrays...>{});
+    for (std::size_t i = 0; i < x.size(); ++i) operands[i] = (*x[i])[offset(step[i], at)];
+    return f(operands.data());
   });
+}
+template <class F, class... Arrays>
+array map(F const& f, Arrays const&... x) {
+  return map_all(
+      [&](bounded const* e) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) { return bounded{f(e[I]...)}; }(std::index_sequence_for<Arrays...>{});
+      },
+      {&x...});
 }
 
 /// The same elements with the axes in another order.
@@ -245,14 +253,13 @@ inline array gather(array const& table, axis_name const& a, array const& ids) {
 }
 
 /// f(row) for every row over the named axes, which go: sum, max, mean, logsumexp ...
-template <class F>
-array reduce(array const& x, names const& over, F f) {
+inline array reduce(array const& x, names const& over, std::function<bounded(row const&)> const& f) {
   names const axes = detail::without(x.axes, over);
   extents const row_of = detail::offsets(x, over, detail::extents_of(x, over)), step = steps(x, axes);
   row r;
   return generate(axes, detail::extents_of(x, axes), [&](extents const& at) {
     detail::read(r, x, offset(step, at), row_of);
-    return bounded{f(static_cast<row const&>(r))};
+    return f(r);
   });
 }
 inline array sum(array const& x, names const& over, precision const& p) { return reduce(x, over, [&](row const& r) { return sum(r, p); }); }
@@ -262,8 +269,7 @@ inline array max(array const& x, names const& over) { return reduce(x, over, [](
 inline array min(array const& x, names const& over) { return reduce(x, over, [](row const& r) { return min(r); }); }
 
 /// f(row), a row, for every row over the named axes, which stay: softmax.
-template <class F>
-array normalise(array const& x, names const& over, F f) {
+inline array normalise(array const& x, names const& over, std::function<row(row const&)> const& f) {
   names const axes = detail::without(x.axes, over);
   extents const row_of = detail::offsets(x, over, detail::extents_of(x, over)), step = steps(x, axes);
   array y = x;
@@ -271,7 +277,7 @@ array normalise(array const& x, names const& over, F f) {
   for_each_position(detail::extents_of(x, axes), [&](extents const& at) {
     long const base = offset(step, at);
     detail::read(r, x, base, row_of);
-    row const result = f(static_cast<row const&>(r));
+    row const result = f(r);
     for (std::size_t i = 0; i < result.size(); ++i) y.set(base + row_of[i], result[i]);
   });
   return y;

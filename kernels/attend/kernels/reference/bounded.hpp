@@ -110,8 +110,15 @@ inline bounded div(bounded const& x, bounded const& y, precision const& p) {
   if (std::fabs(y.value) <= y.bound) // a zero's sign is nobody's promise
     return certain(y) && certain(x) && x.value == 0 ? bounded{v, 0} : undecided_at(v);
   if (!std::isfinite(v)) return undecided_at(v);
+  int exponent;
+  if (certain(y) && std::fabs(std::frexp(y.value, &exponent)) == 0.5) return correctly_rounded({v, x.bound / std::fabs(y.value)}, p);
   double const divisor = std::fabs(y.value) - y.bound;
   return rounded({v, (x.bound + std::fabs(v) * y.bound) / divisor}, p, 2);
+}
+/// Of whole numbers: rounded once, so that floor(i / n) is what it says.
+inline bounded div_whole(bounded const& x, bounded const& y, precision const& p) {
+  if (certain(x) && certain(y) && y.value != 0) return correctly_rounded({x.value / y.value, 0}, p);
+  return div(x, y, p);
 }
 inline bounded max(bounded const& x, bounded const& y) {
   if (std::isnan(x.value) || std::isnan(y.value)) return {std::nan(""), std::max(x.bound, y.bound)};

@@ -20,8 +20,7 @@ struct report {
 };
 
 /// Compares values given row-major in the order of expected's axes.
-template <class T>
-report compare(array const& expected, std::vector<T> const& actual) {
+inline report compare(array const& expected, std::vector<double> const& actual) {
   report r;
   r.elements = expected.size();
   if (static_cast<long>(actual.size()) != expected.size()) {
@@ -34,7 +33,7 @@ report compare(array const& expected, std::vector<T> const& actual) {
   long i = 0;
   for_each_position(expected.shape, [&](extents const& at) {
     bounded const e = expected[i];
-    double const a = static_cast<double>(actual[static_cast<std::size_t>(i)]);
+    double const a = actual[static_cast<std::size_t>(i)];
     ++i;
     if (undecided(e)) {
       ++r.undecided;
@@ -61,6 +60,11 @@ report compare(array const& expected, std::vector<T> const& actual) {
   if (r.wrong > 0) r.message += "; " + std::to_string(r.wrong) + " of " + std::to_string(r.elements) + " wrong";
   else if (r.undecided > 0) r.message = std::to_string(r.undecided) + " of " + std::to_string(r.elements) + " undecided";
   return r;
+}
+
+template <class T>
+report compare(array const& expected, std::vector<T> const& actual) {
+  return compare(expected, std::vector<double>(actual.begin(), actual.end()));
 }
 
 } // namespace attend::kernels::reference
