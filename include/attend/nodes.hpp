@@ -150,6 +150,17 @@ struct elementwise<op::masked, M, X> : node<elementwise<op::masked, M, X>> {
   detail::pack<M, X> x;
 };
 
+/// where: the condition comes first, dims and orientation are those of the values first.
+template <class C, class X, class Y>
+struct elementwise<op::where, C, X, Y> : node<elementwise<op::where, C, X, Y>> {
+  using value_type = typename detail::joined_type<X, Y>::type;
+  using space = typename detail::joined_space<typename C::space, typename X::space, typename Y::space>::type;
+  using shape = typename detail::joined<X, Y, C>::shape;
+  using orientation = typename detail::joined<X, Y, C>::orientation;
+  using operands = detail::types<C, X, Y>;
+  detail::pack<C, X, Y> x;
+};
+
 namespace detail {
 /// Operand I of an elementwise node.
 template <int I, class Op, class... X>
@@ -210,8 +221,10 @@ template <class Table, class Ids, class D>
 struct gather_node : node<gather_node<Table, Ids, D>> {
   using value_type = typename Table::value_type;
   using space = typename detail::joined_space<typename Table::space, typename Ids::space>::type;
-  using shape = detail::unite_shapes<typename Ids::shape, detail::drop_dims<typename Table::shape, detail::types<D>>>;
-  using orientation = detail::natural_orientation<shape>;
+  using rest = detail::drop_dims<typename Table::shape, detail::types<D>>;
+  using shape = detail::unite_shapes<typename Ids::shape, rest>;
+  // an embedding (..., s, c) is a matrix of both; a table of numbers leaves rows and columns to the ids
+  using orientation = std::conditional_t<(detail::matrix_dims_t<typename rest::dims>::size > 0), detail::natural_orientation<shape>, typename Ids::orientation>;
   Table table;
   Ids ids;
 };

@@ -10,7 +10,9 @@ namespace attend::codegen {
 /// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
 /// `memory` is where the plan puts it; a buffer that another one equals is computed once (`computed` is false for the others).
 template <class X, class T, class Stored, class... Axes>
-struct buffer : node<buffer<X, T, Stored, Axes...>> {
+struct buffer;
+template <class X, class T, class... Stored, class... Axes>
+struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored...>, Axes...>> {
   using value_type = T;
   using space = typename X::space;
   using shape = attend::shape<Axes...>;
@@ -20,8 +22,23 @@ struct buffer : node<buffer<X, T, Stored, Axes...>> {
   long extents[rank ? rank : 1];
   long strides[rank ? rank : 1];
   long origin;
+  long stored[sizeof...(Stored) > 0 ? sizeof...(Stored) : 1]; // extents of the dims stored
   std::byte* memory;
   bool computed;
+
+  /// All of the memory, in the order in which it is stored.
+  tensor_view<T, space, axis<Stored, dynamic>...> whole() const {
+    tensor_view<T, space, axis<Stored, dynamic>...> v{{}, reinterpret_cast<T*>(memory), {}, {}};
+    for (int i = 0; i < v.rank; ++i) v.extents[i] = stored[i];
+    attend::detail::row_major(v);
+    return v;
+  }
+  /// What a view, or a covered copy, of another buffer keeps of it.
+  template <class Other>
+  void same_memory(Other const& other) {
+    origin = other.origin, memory = nullptr, computed = true;
+    for (int i = 0; i < static_cast<int>(sizeof...(Stored)); ++i) stored[i] = other.stored[i];
+  }
 };
 
 namespace detail {
@@ -62,14 +79,15 @@ private:
   static long inner(elementwise<Op, X, Y> const& e) { return first(of(operand_of<0>(e)), of(operand_of<1>(e))); }
   template <class Op, class X, class Y, class Z>
   static long inner(elementwise<Op, X, Y, Z> const& e) { return first(of(operand_of<0>(e)), first(of(operand_of<1>(e)), of(operand_of<2>(e)))); }
+  // a bound dim may have the name of a free one outside
   template <class X, class Y, class B, class O>
-  static long inner(contraction<X, Y, B, O> const& e) { return first(of(e.x), of(e.y)); }
+  static long inner(contraction<X, Y, B, O> const& e) { return in<D, B> ? unknown : first(of(e.x), of(e.y)); }
   template <class Op, class X, class B>
-  static long inner(reduction<Op, X, B> const& e) { return of(e.x); }
+  static long inner(reduction<Op, X, B> const& e) { return in<D, B> ? unknown : of(e.x); }
   template <class X, class B, class P, class O>
   static long inner(softmax_node<X, B, P, O> const& e) { return of(e.x); }
   template <class T, class I, class B>
-  static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), of(e.table)); }
+  static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), std::is_same_v<D, B> ? unknown : of(e.table)); }
   template <class X, class B, class C>
   static long inner(merged<X, B, C> const& e) {
     if constexpr (std::is_same_v<D, C>)
@@ -90,10 +108,9 @@ struct sameness {
   static bool of(buffer<X, T, O, A...> const& a, buffer<X, T, O, A...> const& b) { return a.origin == b.origin && layout(a, b) && of(a.x, b.x); }
   template <class T>
   static bool of(scalar<T> const& a, scalar<T> const& b) { return a.value == b.value; }
-  template <class D>
-  static bool of(index_node<D>, index_node<D>) { return true; }
-  template <class D>
-  static bool of(length_node<D>, length_node<D>) { return true; }
+  template <class X>
+    requires std::is_empty_v<X>
+  static bool of(X const&, X const&) { return true; } // positions, placeholders
   template <class Op, class... X>
   static bool of(elementwise<Op, X...> const& a, elementwise<Op, X...> const& b) {
     return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(a), operand_of<I>(b)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
@@ -109,7 +126,7 @@ struct sameness {
   template <class X, class D, class C>
   static bool of(merged<X, D, C> const& a, merged<X, D, C> const& b) { return of(a.x, b.x); }
   template <class R>
-    requires requires { typename R::is_region; }
+    requires requires { R::is_region; }
   static bool of(R const& a, R const& b) { return a.operands([&](auto const&... x) { return b.operands([&](auto const&... y) { return (of(x, y) && ...); }); }); }
 
 private:
@@ -125,11 +142,62 @@ bool same(X const& a, X const& b) {
   return sameness::of(a, b);
 }
 
+/// The order in which the value of a tree is stored: that of its operands, so that a product of tensors whose inner dims
+/// are next to each other writes long rows.
+template <class X>
+struct storage_order {
+  using type = typename X::shape::dims;
+};
+template <class X>
+using storage_order_t = typename storage_order<X>::type;
+template <class X, class Y, class D, class O>
+struct storage_order<contraction<X, Y, D, O>> {
+  using type = unite_t<minus_t<storage_order_t<X>, D>, minus_t<storage_order_t<Y>, D>>;
+};
+template <class Op, class X, class... Rest>
+struct storage_order<elementwise<Op, X, Rest...>> {
+  using type = unite_t<storage_order_t<X>, typename elementwise<Op, X, Rest...>::shape::dims>;
+};
+template <class M, class X>
+struct storage_order<elementwise<op::masked, M, X>> {
+  using type = unite_t<storage_order_t<X>, typename M::shape::dims>;
+};
+template <class C, class X, class Y>
+struct storage_order<elementwise<op::where, C, X, Y>> {
+  using type = unite_t<storage_order_t<X>, typename elementwise<op::where, C, X, Y>::shape::dims>;
+};
+
+/// Whether every softmax of a tree that was written by hand is one: numerator and denominator are the same tensors.
+struct guarding {
+  template <class X>
+  static bool of(X const&) { return true; }
+  template <class Op, class... X>
+  static bool of(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class Y, class D, class O>
+  static bool of(contraction<X, Y, D, O> const& e) { return of(e.x) && of(e.y); }
+  template <class Op, class X, class D>
+  static bool of(reduction<Op, X, D> const& e) { return of(e.x); }
+  template <class X, class D, class P, class O>
+  static bool of(softmax_node<X, D, P, O> const& e) { return e.guard && of(e.x); }
+  template <class T, class I, class D>
+  static bool of(gather_node<T, I, D> const& e) { return of(e.table) && of(e.ids); }
+  template <class X, class D, class C>
+  static bool of(merged<X, D, C> const& e) { return of(e.x); }
+  template <class X, class T, class S, class... A>
+  static bool of(buffer<X, T, S, A...> const& e) { return of(e.x); }
+};
+template <class X>
+bool guards_hold(X const& x) {
+  return guarding::of(x);
+}
+
 /// A buffer of x, stored as T in the order of the dims given.
 template <class T, class... D, class X>
 auto store(X const& x, types<D...>) {
   // an extent that only an index brings is known at run time only
-  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, nullptr, true};
+  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, {size_of<D>(x)...}, nullptr, true};
   row_major(r);
   return r;
 }

@@ -110,7 +110,7 @@ private:
     if constexpr (std::is_same_v<X, nothing>) return x;
     else if constexpr (is_buffer<X>) return covered(x);
     else if constexpr (is_leaf<X>) return x;
-    else return covered(store<typename X::value_type>(x, typename X::shape::dims{}));
+    else return covered(store<typename X::value_type>(x, storage_order_t<X>{}));
   }
   // A tree that one pass can compute: what needs a step of its own is stored, in the type sums are kept in.
   template <class X>
@@ -139,13 +139,14 @@ private:
   template <class X, class D, class P, class O>
   static auto computable(softmax_node<X, D, P, O> const& e) { return stored(e); }
   template <class X>
-  static auto stored(X const& x) { return covered(store<accumulate_t<typename X::value_type>>(x, typename X::shape::dims{})); }
+  static auto stored(X const& x) { return covered(store<accumulate_t<typename X::value_type>>(x, storage_order_t<X>{})); }
 
   // A buffer of a tree, its region found.
   template <class X, class T, class Stored, class... A>
   static auto covered(buffer<X, T, Stored, A...> const& b) {
     auto const r = region(b.x);
-    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, b.origin, nullptr, true};
+    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, 0, {}, nullptr, true};
+    c.same_memory(b);
     for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
     return c;
   }

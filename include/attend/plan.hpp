@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the compiler knows of an expression before it runs: its plan, whether it is fused, and why not.
+#pragma once
+#include <attend/codegen/cover.hpp>
+#include <attend/codegen/place.hpp>
+
+namespace attend {
+namespace codegen::detail {
+
+template <class E>
+using node_t = attend::detail::lifted<E const&>;
+template <class E>
+using canonical_t = std::remove_cv_t<decltype(normal_form(std::declval<node_t<E>>()))>;
+
+// A merged root is one of its tree: it only changes how the result is addressed.
+template <class X>
+struct root_tree {
+  using type = X;
+};
+template <class X, class D, class C>
+struct root_tree<merged<X, D, C>> {
+  using type = X;
+};
+template <class X>
+inline constexpr bool is_merged_root = false;
+template <class X, class D, class C>
+inline constexpr bool is_merged_root<merged<X, D, C>> = true;
+template <class E>
+using region_t = std::remove_cv_t<decltype(cover<true>(std::declval<typename root_tree<canonical_t<E>>::type const&>()))>;
+
+template <class X>
+inline constexpr bool weighs_softmax = false;
+template <class E, class... X>
+inline constexpr bool weighs_softmax<elementwise<op::softmax_weight<E>, X...>> = true;
+template <class Op, class... X>
+inline constexpr bool weighs_softmax<elementwise<Op, X...>> = (weighs_softmax<X> || ...);
+
+/// Counts over a region and the regions of its buffers.
+struct tally {
+  int fused = 0, softmaxes = 0;
+  constexpr tally operator+(tally o) const { return {fused + o.fused, softmaxes + o.softmaxes}; }
+
+  template <class X>
+  static constexpr tally of(X const*) { return {}; }
+  template <class Op, class... X>
+  static constexpr tally of(elementwise<Op, X...> const*) { return (of(static_cast<X const*>(nullptr)) + ...); }
+  template <class T, class I, class D>
+  static constexpr tally of(gather_node<T, I, D> const*) { return all<T, I>(); }
+  template <class X, class T, class S, class... A>
+  static constexpr tally of(buffer<X, T, S, A...> const*) { return all<X>(); }
+  template <class Q, class K, class V, class F, class... Roles>
+  static constexpr tally of(attention<Q, K, V, F, Roles...> const*) { return tally{1, 0} + all<Q, K, V, F>(); }
+  template <class X, class Y, class D, class A, class B, class R>
+  static constexpr tally of(product<X, Y, D, A, B, R> const*) { return all<X, Y, B, R>(); }
+  template <class L, class I, bool Each, class... S>
+  static constexpr tally of(rows<L, I, Each, S...> const*) { return tally{0, weighs_softmax<L>} + all<L, decltype(S::x)...>(); }
+  template <class X>
+  static constexpr tally of(pass<X> const*) { return all<X>(); }
+  template <class... X>
+  static constexpr tally all() { return (of(static_cast<X const*>(nullptr)) + ... + tally{}); }
+};
+
+/// The first reason met from the root downwards why an attention was not fused.
+struct blame {
+  template <class X>
+  static constexpr auto here() { return decltype(attention_match::of(std::declval<X const&>())){}; }
+  template <class R>
+  static constexpr bool telling = !std::is_same_v<R, not_fused<because::root_is_no_product_of_a_softmax<>>>;
+};
+
+template <class X, class = void>
+struct reason_of {
+  using type = not_fused<because::root_is_no_product_of_a_softmax<>>;
+};
+template <class... X>
+struct first_reason {
+  using type = not_fused<because::root_is_no_product_of_a_softmax<>>;
+};
+template <class X, class... Rest>
+struct first_reason<X, Rest...> {
+  using here = typename reason_of<X>::type;
+  using type = typename std::conditional_t<blame::telling<here>, std::type_identity<here>, first_reason<Rest...>>::type;
+};
+template <class Op, class... X>
+struct reason_of<elementwise<Op, X...>> : first_reason<X...> {};
+template <class Op, class X, class D>
+struct reason_of<reduction<Op, X, D>> : reason_of<X> {};
+template <class X, class D, class P, class O>
+struct reason_of<softmax_node<X, D, P, O>> : reason_of<X> {};
+template <class X, class T, class S, class... A>
+struct reason_of<buffer<X, T, S, A...>> : reason_of<X> {};
+template <class X, class Y, class D>
+struct reason_of<contraction<X, Y, D>> {
+  using here = std::remove_cv_t<decltype(attention_match::of(std::declval<contraction<X, Y, D> const&>()))>;
+  template <class H>
+  struct own {
+    using type = typename first_reason<X, Y>::type; // attention itself: whatever is wrong is below
+  };
+  template <class R>
+  struct own<not_fused<R>> {
+    using type = typename std::conditional_t<blame::telling<not_fused<R>>, std::type_identity<not_fused<R>>, first_reason<X, Y>>::type;
+  };
+  using type = typename own<here>::type;
+};
+
+template <class E>
+using reason_t = typename reason_of<typename root_tree<canonical_t<E>>::type>::type::reason;
+
+} // namespace codegen::detail
+
+/// Whether every softmax of an expression runs inside a fused attention kernel, and there is one.
+template <class E>
+inline constexpr bool is_fused = [] {
+  if constexpr (detail::broken<std::remove_cvref_t<E>>) return false;
+  else {
+    constexpr auto t = codegen::detail::tally::of(static_cast<codegen::detail::region_t<std::remove_cvref_t<E>> const*>(nullptr));
+    return t.fused > 0 && t.softmaxes == 0;
+  }
+}();
+
+namespace codegen::detail {
+
+/// The static extent of D anywhere in a region, or a negative number.
+template <class D>
+struct static_extent {
+  template <class X>
+  static constexpr long of(X const*) {
+    if constexpr (requires { typename X::shape; }) return extent_in<typename X::shape, D>;
+    else return unknown;
+  }
+  template <class... X>
+  static constexpr long any() {
+    long n = unknown;
+    ((n = n >= 0 ? n : of(static_cast<X const*>(nullptr))), ...);
+    return n;
+  }
+  template <class Q, class K, class V, class F, class... Roles>
+  static constexpr long of(attention<Q, K, V, F, Roles...> const*) { return any<V, K, Q, F>(); }
+  template <class X, class Y, class Z, class A, class B, class R>
+  static constexpr long of(product<X, Y, Z, A, B, R> const*) { return any<X, Y, B, R>(); }
+  template <class L, class I, bool Each, class... S>
+  static constexpr long of(rows<L, I, Each, S...> const*) { return any<L, decltype(S::x)...>(); }
+  template <class X>
+  static constexpr long of(pass<X> const*) { return any<X>(); }
+};
+template <class R>
+struct inner_of {
+  template <class D>
+  static constexpr long of() { return static_extent<D>::of(static_cast<R const*>(nullptr)); }
+};
+template <class Q, class K, class V, class F, class... Roles>
+struct inner_of<attention<Q, K, V, F, Roles...>> {
+  template <class D>
+  static constexpr long of() { return static_extent<D>::template any<Q, K>(); }
+};
+
+/// Extents by name for a region: what it fixes, then what the caller gives; a prime's is its dim's.
+template <class R, class... Given>
+struct named_extents {
+  types<Given...> given;
+  long value[sizeof...(Given) + 1];
+
+  template <class D>
+  constexpr long of() const { return known<D>(static_extent<D>::of(static_cast<R const*>(nullptr))); }
+  template <class D>
+  constexpr long inner() const { return known<D>(inner_of<R>::template of<D>()); }
+
+private:
+  template <class D>
+  constexpr long known(long fixed) const {
+    if (fixed >= 0) return fixed;
+    return from_caller<D>();
+  }
+  template <class D>
+  constexpr long from_caller() const {
+    constexpr int at = index_in<D>(types<Given...>{});
+    if constexpr (at >= 0) return value[at];
+    else if constexpr (!std::is_same_v<D, typename unprimed<D>::type>) return from_caller<typename unprimed<D>::type>();
+    else return unknown;
+  }
+};
+
+} // namespace codegen::detail
+
+/// What the compiler knows of the plan of an expression type: the region of its last step and its kernel, and what the
+/// last step costs as closed forms of the extents, given by name where the type does not fix them:
+/// `plan_of<E>::flops(s = 128, t = 256)`.
+template <class E>
+struct plan_of {
+  using region = codegen::detail::region_t<std::remove_cvref_t<E>>;
+  static constexpr char const* kernel = region::name;
+  static constexpr char const* pattern = region::pattern;
+  static constexpr bool fused = is_fused<E>;
+
+  template <class... D, long... N>
+  static constexpr long flops(extent<D, N>... given) {
+    return codegen::flops_of<region>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+  }
+  template <class... D, long... N>
+  static constexpr long bytes(extent<D, N>... given) {
+    return codegen::bytes_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+  }
+};
+
+/// A compile error with the reason where an expression is not fused attention; true where it is.
+template <expression E>
+constexpr bool require_fused(E const&) {
+  if constexpr (!detail::broken<E> && !is_fused<E>) {
+    using Reason = codegen::detail::reason_t<E>;
+    static_assert(sizeof(typename Reason::template refused<E>) > 0);
+  }
+  return true;
+}
+
+} // namespace attend

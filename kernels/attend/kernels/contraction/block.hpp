@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Sixteen numbers at a time: conversions between f32, bf16 and f16, and the elementary functions of the epilogue.
+// Written in the vector types g++ and clang share, without branches; no instruction set is named here: the function
+// that these are inlined into says which machine they are compiled for.
+#pragma once
+#include <attend/kernels/contraction/problem.hpp>
+#include <cstring>
+
+namespace attend::kernels::contraction::detail {
+
+inline constexpr int lanes = 16;
+
+// Sixteen values as two vectors: enough independent work to keep the units busy, and, unlike a bare vector, passed
+// the same way whether or not the machine has registers of that width.
+template <class T>
+struct pack {
+  using vector __attribute__((vector_size(32))) = T;
+  vector low, high;
+
+  pack() = default;
+  [[gnu::always_inline]] pack(T x) : low(vector{} + x), high(vector{} + x) {}
+  [[gnu::always_inline]] pack(vector const& l, vector const& h) : low(l), high(h) {}
+  template <class U>
+  [[gnu::always_inline]] static pack same_bits(pack<U> const& x) {
+    return {(vector)x.low, (vector)x.high};
+  }
+  template <class U>
+  [[gnu::always_inline]] static pack converted(pack<U> const& x) {
+    return {__builtin_convertvector(x.low, vector), __builtin_convertvector(x.high, vector)};
+  }
+
+#define ATTEND_PACK_OPERATOR(OP)                                                                                       \
+  [[gnu::always_inline]] friend pack operator OP(pack const& a, pack const& b) {                                       \
+    return {a.low OP b.low, a.high OP b.high};                                                                         \
+  }
+#define ATTEND_PACK_COMPARISON(OP)                                                                                     \
+  [[gnu::always_inline]] friend pack<std::int32_t> operator OP(pack const& a, pack const& b) {                         \
+    return {a.low OP b.low, a.high OP b.high};                                                                         \
+  }
+  ATTEND_PACK_OPERATOR(+)
+  ATTEND_PACK_OPERATOR(-)
+  ATTEND_PACK_OPERATOR(*)
+  ATTEND_PACK_OPERATOR(/)
+  ATTEND_PACK_OPERATOR(&)
+  ATTEND_PACK_OPERATOR(|)
+  ATTEND_PACK_OPERATOR(<<)
+  ATTEND_PACK_OPERATOR(>>)
+  ATTEND_PACK_COMPARISON(<)
+  ATTEND_PACK_COMPARISON(>)
+#undef ATTEND_PACK_OPERATOR
+#undef ATTEND_PACK_COMPARISON
+};
+using block = pack<float>;         // sixteen numbers
+using whole = pack<std::int32_t>;  // sixteen integers, and what comparisons give
+using bits = pack<std::uint32_t>;  // sixteen bit patterns
+
+// Sixteen numbers of 16 bits as they are stored.
+struct halves {
+  using vector __attribute__((vector_size(16))) = std::uint16_t;
+  vector low, high;
+};
+[[gnu::always_inline]] inline bits widened(halves const& h) {
+  return {__builtin_convertvector(h.low, bits::vector), __builtin_convertvector(h.high, bits::vector)};
+}
+[[gnu::always_inline]] inline halves narrowed(bits const& x) {
+  return {__builtin_convertvector(x.low, halves::vector), __builtin_convertvector(x.high, halves::vector)};
+}
+
+[[gnu::always_inline]] inline bits as_bits(block const& x) { return bits::same_bits(x); }
+[[gnu::always_inline]] inline block as_block(bits const& x) { return block::same_bits(x); }
+template <class T>
+[[gnu::always_inline]] inline pack<T> select(whole const& c, pack<T> const& yes, pack<T> const& no) {
+  return {c.low ? yes.low : no.low, c.high ? yes.high : no.high};
+}
+[[gnu::always_inline]] inline block abs_of(block const& x) { return as_block(as_bits(x) & 0x7fffffffu); }
+
+// bf16 -> f32, exact.
+[[gnu::always_inline]] inline block from_bf16(halves const& h) { return as_block(widened(h) << 16u); }
+
+// f32 -> bf16, to nearest even; NaN stays NaN.
+[[gnu::always_inline]] inline halves to_bf16(block const& x) {
+  bits const u = as_bits(x);
+  bits const rounded = (u + 0x7fffu + ((u >> 16u) & 1u)) >> 16u;
+  bits const quiet = (u >> 16u) | 0x40u;
+  return narrowed(select(whole::same_bits(u & 0x7fffffffu) > 0x7f800000, quiet, rounded));
+}
+
+// f16 -> f32, exact; numbers below the normal range by way of an integer.
+[[gnu::always_inline]] inline block from_f16(halves const& h) {
+  bits const u = widened(h);
+  whole const a = whole::same_bits(u & 0x7fffu);
+  bits const sign = (u & 0x8000u) << 16u;
+  bits const small = as_bits(block::converted(a) * 0x1p-24f);
+  bits const shifted = bits::same_bits(a) << 13u;
+  bits const special = select(a < 0x7c00, shifted + (112u << 23), shifted + (224u << 23)); // infinity and NaN
+  return as_block(sign | select(a < 0x400, small, special));
+}
+
+// f32 -> f16, to nearest even, beyond the range to infinity; NaN stays NaN. Adding 0.5, whose last place is f16's
+// smallest number, rounds what falls below f16's normal range.
+[[gnu::always_inline]] inline halves to_f16(block const& x) {
+  bits const u = as_bits(x);
+  bits const a = u & 0x7fffffffu;
+  whole const order = whole::same_bits(a);
+  bits const normal = (a + 0xfffu + ((a >> 13u) & 1u) - (112u << 23)) >> 13u;
+  bits const small = as_bits(as_block(a) + 0.5f) - 0x3f000000u;
+  bits const special = select(order > 0x7f800000, 0x7e00u | ((a >> 13u) & 0x3ffu), bits(0x7c00u));
+  bits const finite = select(order < 0x38800000, small, normal);
+  bits const magnitude = select(order < 0x47800000, finite, special);
+  return narrowed(((u >> 16u) & 0x8000u) | magnitude);
+}
+
+template <class Vector>
+[[gnu::always_inline]] inline void read(Vector& low, Vector& high, void const* from) {
+  std::memcpy(&low, from, sizeof low);
+  std::memcpy(&high, static_cast<std::byte const*>(from) + sizeof low, sizeof high);
+}
+template <class Vector>
+[[gnu::always_inline]] inline void write(Vector const& low, Vector const& high, void* to) {
+  std::memcpy(to, &low, sizeof low);
+  std::memcpy(static_cast<std::byte*>(to) + sizeof low, &high, sizeof high);
+}
+
+// Sixteen numbers that lie together.
+[[gnu::always_inline]] inline block load_whole(void const* from, data_type type) {
+  if (type == data_type::f32) {
+    block::vector low, high;
+    read(low, high, from);
+    return {low, high};
+  }
+  halves h;
+  read(h.low, h.high, from);
+  return type == data_type::bf16 ? from_bf16(h) : from_f16(h);
+}
+[[gnu::always_inline]] inline void store_whole(block const& b, void* to, data_type type) {
+  if (type == data_type::f32) return write(b.low, b.high, to);
+  if (type == data_type::bf16) {
+    halves const h = to_bf16(b);
+    return write(h.low, h.high, to);
+  }
+  halves const h = to_f16(b);
+  write(h.low, h.high, to);
+}
+
+[[gnu::always_inline]] inline void const* advance(void const* p, std::int64_t elements, data_type type) {
+  return static_cast<std::byte const*>(p) + elements * static_cast<std::int64_t>(size_of(type));
+}
+[[gnu::always_inline]] inline void* advance(void* p, std::int64_t elements, data_type type) {
+  return static_cast<std::byte*>(p) + elements * static_cast<std::int64_t>(size_of(type));
+}
+
+// The first `count` of up to sixteen numbers `stride` apart; the others are zero, or any of them.
+[[gnu::always_inline]] inline block load(void const* from, data_type type, std::int64_t stride, int count) {
+  if (stride == 1 && count == lanes) return load_whole(from, type);
+  std::byte gathered[lanes * sizeof(float)]{};
+  if (type == data_type::f32)
+    for (int i = 0; i < count; ++i) std::memcpy(gathered + 4 * i, advance(from, i * stride, type), 4);
+  else
+    for (int i = 0; i < count; ++i) std::memcpy(gathered + 2 * i, advance(from, i * stride, type), 2);
+  return load_whole(gathered, type);
+}
+[[gnu::always_inline]] inline void store(block const& b, void* to, data_type type, std::int64_t stride, int count) {
+  if (stride == 1 && count == lanes) return store_whole(b, to, type);
+  std::byte scattered[lanes * sizeof(float)];
+  store_whole(b, scattered, type);
+  if (type == data_type::f32)
+    for (int i = 0; i < count; ++i) std::memcpy(advance(to, i * stride, type), scattered + 4 * i, 4);
+  else
+    for (int i = 0; i < count; ++i) std::memcpy(advance(to, i * stride, type), scattered + 2 * i, 2);
+}
+
+[[gnu::always_inline]] inline block power_of_two(whole const& k) { return as_block((bits::same_bits(k) + 127u) << 23u); }
+
+// exp(high + low), low being small: 2^n e^r, r in [-ln 2 / 2, ln 2 / 2]. Two steps of scaling reach the subnormals.
+[[gnu::always_inline]] inline block exp_of(block const& high, block const& low = 0.f) {
+  block x = select(high < -104.f, block(-104.f), high);
+  x = select(x > 89.f, block(89.f), x);
+  float const magic = 12582912.f; // 1.5 * 2^23: adding it rounds to a whole number
+  block const shifted = x * 1.44269504f + magic;
+  block const n = shifted - magic;
+  block const r = ((x - n * 0.693359375f) + n * 2.12194440e-4f) + low;
+  block q = r * 1.39261977e-3f + 8.36319033e-3f;
+  q = q * r + 4.16665545e-2f;
+  q = q * r + 0.166665769f;
+  q = q * r + 0.5f;
+  block const e = (q * r) * r + r + 1.f;
+  whole const exponent = whole::same_bits(as_bits(shifted) - 0x4b400000u);
+  whole const half = exponent >> 1;
+  return e * power_of_two(half) * power_of_two(exponent - half);
+}
+
+[[gnu::always_inline]] inline block sigmoid_of(block const& x) {
+  block const e = exp_of(0.f - abs_of(x)); // never overflows
+  return select(x < 0.f, e, block(1.f)) / (1.f + e);
+}
+
+[[gnu::always_inline]] inline block tanh_of(block const& x) {
+  block const a = abs_of(x), z = a * a;
+  block q = z * -6.10017094e-3f + 2.09995525e-2f;
+  q = q * z - 5.38514094e-2f;
+  q = q * z + 0.133327730f;
+  q = q * z - 0.333333290f;
+  block const t = exp_of(-2.f * a);
+  block const magnitude = select(a < 0.625f, (q * z) * a + a, (1.f - t) / (1.f + t));
+  return as_block(as_bits(magnitude) | (as_bits(x) & 0x80000000u));
+}
+
+// x times the normal distribution function. Its lower tail is exp(-a^2/2) R(a), a = |x|, R a polynomial in
+// 1 / (1 + 0.3 a); the square is kept in two parts, so the result is right relatively, far into the tail.
+[[gnu::always_inline]] inline block gelu_of(block const& x) {
+  block const a = select(abs_of(x) < 20.f, abs_of(x), block(20.f));
+  block const head = as_block(as_bits(a) & 0xfffff000u);
+  block const t = 1.f / (1.f + 0.3f * a);
+  block p = t * -2.08552514e-2f + 0.113590928f;
+  p = p * t - 0.230660504f;
+  p = p * t + 0.194652551f;
+  p = p * t - 8.14529632e-2f;
+  p = p * t + 9.70434127e-2f;
+  p = p * t + 7.81555145e-2f;
+  p = p * t + 0.110270200f;
+  p = p * t + 0.119569375f;
+  p = p * t + 0.119686736f;
+  block const tail = exp_of(-0.5f * head * head, -0.5f * (a - head) * (a + head)) * (p * t);
+  return x * select(x < 0.f, tail, 1.f - tail);
+}
+
+[[gnu::always_inline]] inline block gelu_tanh_of(block const& x) {
+  return x * sigmoid_of(1.59576912f * (x + 0.044715f * x * x * x));
+}
+
+[[gnu::always_inline]] inline block sqrt_of(block const& of) {
+  block x = of;
+  for (int i = 0; i < lanes / 2; ++i) {
+    x.low[i] = __builtin_sqrtf(x.low[i]);
+    x.high[i] = __builtin_sqrtf(x.high[i]);
+  }
+  return x;
+}
+
+[[gnu::always_inline]] inline block apply(activation function, block const& x) {
+  switch (function) {
+  case activation::none: break;
+  case activation::relu: return select(x < 0.f, block(0.f), x);
+  case activation::gelu: return gelu_of(x);
+  case activation::gelu_tanh: return gelu_tanh_of(x);
+  case activation::silu: return x * sigmoid_of(x);
+  case activation::sigmoid: return sigmoid_of(x);
+  case activation::tanh: return tanh_of(x);
+  case activation::exp: return exp_of(x);
+  case activation::abs: return abs_of(x);
+  case activation::sqrt: return sqrt_of(x);
+  case activation::square: return x * x;
+  }
+  return x;
+}
+
+} // namespace attend::kernels::contraction::detail

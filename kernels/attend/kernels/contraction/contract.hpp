@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product.
+//
+// Threads. oneDNN's own threads (OpenMP's) keep spinning after a product and take the cores from TBB's, which everything
+// around a contraction runs on. So every product runs on one thread, inside tasks of one tbb::parallel_for that cut the
+// problem by batches, rows and columns. Measured on two cores: a large product alone takes the same time either way
+// (7808 x 1536 x 384: 49 ms and 49 ms), and between the passes of a chain there is one pool, not two.
+//
+// Scratch. Each thread has one buffer for packed operands and staged sums, bounded by the tuning (a few MB, more only
+// for sums of fewer than tuning::least_depth); it is reused and given back with the thread, or at once if it grew past
+// scratch_kept.
+#pragma once
+#include <attend/kernels/contraction/cache.hpp>
+#include <attend/kernels/contraction/row.hpp>
+#include <new>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+namespace attend::kernels::contraction {
+namespace detail {
+
+class scratch {
+  static constexpr std::size_t kept = std::size_t(64) << 20;
+  struct release {
+    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(4096)); }
+  };
+  std::unique_ptr<std::byte[], release> data_;
+  std::size_t size_ = 0;
+
+public:
+  std::byte* take(std::size_t bytes) {
+    if (bytes > size_) {
+      data_.reset();
+      size_ = 0;
+      data_.reset(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t(4096))));
+      size_ = bytes;
+    }
+    return data_.get();
+  }
+  void done() {
+    if (size_ <= kept) return;
+    data_.reset();
+    size_ = 0;
+  }
+  static scratch& of_this_thread() {
+    thread_local scratch mine;
+    return mine;
+  }
+};
+
+// A range of an index.
+struct range {
+  std::int64_t first = 0, count = 0;
+};
+inline range piece(std::int64_t all, std::int64_t each, std::int64_t i) {
+  return {i * each, std::min(each, all - i * each)};
+}
+
+// Calls f(index in the range, offset, length) for every run along the last axis of a list.
+template <class Function>
+void for_runs(axis_list const& list, range r, Function f) {
+  std::int64_t const extent = list.last().extent;
+  for (std::int64_t i = r.first; i < r.first + r.count;) {
+    std::int64_t const run = std::min(extent - i % extent, r.first + r.count - i);
+    f(i, run);
+    i += run;
+  }
+}
+
+// Copies (outer x inner) of an operand to scratch, inner indices together.
+inline void pack_matrix(void const* from, data_type type, axis_list const& outer, range o, axis_list const& inner,
+                        range i, stride_of s, void* to, data_type to_type) {
+  for (std::int64_t row = 0; row < o.count; ++row) {
+    auto const offset = outer.offset(o.first + row, s);
+    for_runs(inner, i, [&](std::int64_t at, std::int64_t run) {
+      convert_row({advance(from, offset + inner.offset(at, s), type), type, inner.last().*s},
+                  {advance(to, row * i.count + at - i.first, to_type), to_type, 1}, run);
+    });
+  }
+}
+
+// Runs tasks of one plan on one thread.
+class worker {
+  plan const& q_;
+  void const* const x_;
+  void const* const y_;
+  void* const out_;
+  void const* const bias_;
+  void const* const residual_;
+  product::runner run_;
+  std::byte* x_scratch_;
+  std::byte* y_scratch_;
+  std::byte* staged_;
+  std::byte* workspace_;
+  std::int64_t packed_y_ = -1; // which piece of y is in scratch
+  std::int64_t packed_x_ = -1;
+
+  static std::size_t aligned(std::size_t bytes) { return (bytes + 4095) / 4096 * 4096 + 128; }
+
+  void finish(std::int64_t const* base, range g, range m, range n) {
+    detail::finish const f{q_.scale, q_.function};
+    auto const at = [](void const* data, std::int64_t offset, data_type type) {
+      return data ? advance(data, offset, type) : nullptr;
+    };
+    axis const& last = q_.columns.last();
+    for (std::int64_t group = 0; group < g.count; ++group)
+      for (std::int64_t row = 0; row < m.count; ++row) {
+        auto const offset = [&](std::int64_t start, stride_of s) {
+          return start + group * (q_.group.*s) + q_.rows.offset(m.first + row, s);
+        };
+        auto const out = offset(base[2], &axis::out), bias = offset(base[3], &axis::bias);
+        auto const residual = offset(base[4], &axis::residual);
+        auto const* const sums = reinterpret_cast<float const*>(staged_) + (group * m.count + row) * n.count;
+        for_runs(q_.columns, n, [&](std::int64_t i, std::int64_t run) {
+          void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
+          finish_row(f, q_.stage ? sums + i - n.first : static_cast<float const*>(to),
+                     {at(bias_, bias + q_.columns.offset(i, &axis::bias), q_.bias_type), q_.bias_type, last.bias},
+                     {at(residual_, residual + q_.columns.offset(i, &axis::residual), q_.residual_type),
+                      q_.residual_type, last.residual},
+                     {to, q_.out_type, last.out}, run);
+        });
+      }
+  }
+
+  // Brings a piece of an operand into scratch.
+  void pack(void const* from, data_type type, std::int64_t base, bool outer_depths, axis_list const& side, range s,
+            range k, range g, stride_of stride, std::byte* to) {
+    std::int64_t const groups = q_.group.*stride ? g.count : 1;
+    for (std::int64_t group = 0; group < groups; ++group) {
+      auto const* const at = advance(from, base + group * (q_.group.*stride), type);
+      void* const there = advance(static_cast<void*>(to), group * s.count * k.count, q_.type);
+      if (outer_depths) pack_matrix(at, type, q_.depths, k, side, s, stride, there, q_.type);
+      else pack_matrix(at, type, side, s, q_.depths, k, stride, there, q_.type);
+    }
+  }
+
+public:
+  worker(plan const& q, problem const& p)
+      : q_(q), x_(q.swapped ? p.y.data : p.x.data), y_(q.swapped ? p.x.data : p.y.data), out_(p.out.data),
+        bias_(p.finish.bias.data), residual_(p.finish.residual.data) {
+    std::size_t const x = aligned(q.x_elements * size_of(q.type)), y = aligned(q.y_elements * size_of(q.type));
+    std::size_t const sums = aligned(q.staged_elements * sizeof(float));
+    std::size_t const total = x + y + sums + aligned(q.scratch_bytes);
+    x_scratch_ = scratch::of_this_thread().take(total);
+    y_scratch_ = x_scratch_ + x;
+    staged_ = y_scratch_ + y;
+    workspace_ = staged_ + sums;
+  }
+  ~worker() { scratch::of_this_thread().done(); }
+  worker(worker const&) = delete;
+  worker& operator=(worker const&) = delete;
+
+  // Tasks that follow one another share the columns' piece of y, so that it is packed once for them.
+  void operator()(std::int64_t task) {
+    auto const row_piece = task % q_.row_pieces, rest = task / q_.row_pieces;
+    auto const column_piece = rest % q_.column_pieces, outer = rest / q_.column_pieces;
+    auto const group_piece = outer % q_.group_pieces, loop = outer / q_.group_pieces;
+    range const g = piece(q_.group.extent, q_.groups, group_piece), m = piece(q_.row_count, q_.rows_a_piece, row_piece),
+                n = piece(q_.column_count, q_.columns_a_piece, column_piece);
+    std::int64_t base[5];
+    constexpr stride_of strides[] = {&axis::x, &axis::y, &axis::out, &axis::bias, &axis::residual};
+    for (int i = 0; i < 5; ++i) base[i] = q_.loops.offset(loop, strides[i]) + g.first * (q_.group.*strides[i]);
+
+    if (q_.nothing_to_sum) std::fill_n(reinterpret_cast<float*>(staged_), g.count * m.count * n.count, 0.f);
+    else {
+      bool const ends[] = {g.count != q_.groups, m.count != q_.rows_a_piece, n.count != q_.columns_a_piece};
+      for (std::int64_t i = 0; i < q_.depth_pieces; ++i) {
+        range const k = piece(q_.depth_count, q_.depth_a_piece, i);
+        auto const x_at = q_.pack_x ? 0 : base[0] + q_.rows.offset(m.first, &axis::x) + q_.depths.offset(k.first, &axis::x);
+        auto const y_at = q_.pack_y ? 0 : base[1] + q_.columns.offset(n.first, &axis::y) + q_.depths.offset(k.first, &axis::y);
+        bool const whole = q_.depth_pieces == 1;
+        if (q_.pack_x && !(whole && packed_x_ == outer * q_.row_pieces + row_piece)) {
+          pack(x_, q_.x_type, base[0], !q_.x_by_rows, q_.rows, m, k, g, &axis::x, x_scratch_);
+          packed_x_ = outer * q_.row_pieces + row_piece;
+        }
+        if (q_.pack_y && !(whole && packed_y_ == rest)) {
+          pack(y_, q_.y_type, base[1], q_.y_by_rows, q_.columns, n, k, g, &axis::y, y_scratch_);
+          packed_y_ = rest;
+        }
+        auto const out_at = base[2] + q_.rows.offset(m.first, &axis::out) + q_.columns.offset(n.first, &axis::out);
+        auto const bias_at = base[3] + q_.columns.offset(n.first, &axis::bias);
+        auto const residual_at =
+            base[4] + q_.rows.offset(m.first, &axis::residual) + q_.columns.offset(n.first, &axis::residual);
+        bool const bias = q_.fused && bias_, residual = q_.fused && residual_;
+        run_(*q_.products[plan::which(ends[0], ends[1], ends[2], k.count != q_.depth_a_piece, i > 0)],
+             q_.pack_x ? x_scratch_ : advance(x_, x_at, q_.x_type), q_.pack_y ? y_scratch_ : advance(y_, y_at, q_.y_type),
+             q_.stage ? staged_ : advance(out_, out_at, q_.out_type), bias ? advance(bias_, bias_at, q_.bias_type) : nullptr,
+             residual ? advance(residual_, residual_at, q_.residual_type) : nullptr, workspace_);
+      }
+    }
+    if (q_.stage || !(q_.fused || q_.plain)) finish(base, g, m, n);
+  }
+};
+
+// Whether a tensor of the problem and out share memory.
+inline bool meet(problem const& p, operand const& other) {
+  if (!other.data) return false;
+  auto const ends = [&](void const* data, data_type type, axis_strides const& strides) {
+    std::int64_t low = 0, high = 0;
+    for (int i = 0; i < p.axes; ++i) {
+      auto const reach = (p.extents[i] - 1) * strides[i];
+      (reach < 0 ? low : high) += reach;
+    }
+    auto const start = reinterpret_cast<std::intptr_t>(data);
+    auto const size = static_cast<std::int64_t>(size_of(type));
+    return std::pair(start + low * size, start + (high + 1) * size);
+  };
+  auto const a = ends(p.out.data, p.out.type, p.out.strides), b = ends(other.data, other.type, other.strides);
+  return a.first < b.second && b.first < a.second;
+}
+
+} // namespace detail
+
+/// Computes a problem on the host with all threads of the calling thread's TBB arena, and returns when it is done. Sums
+/// are kept in f32 and rounded once. May be called from several threads at once. Throws std::invalid_argument for a
+/// problem that is not one, std::runtime_error with shapes and status where oneDNN fails.
+inline void contract(problem const& p) {
+  detail::check(p);
+  int const threads = tbb::this_task_arena::max_concurrency();
+  auto const plan = detail::plan_cache::instance().find(p, threads, detail::meet(p, p.finish.residual));
+  if (plan->empty) return;
+  auto const work = [&](std::int64_t first, std::int64_t last) {
+    detail::one_thread const alone;
+    detail::worker worker(*plan, p);
+    for (auto task = first; task < last; ++task) worker(task);
+  };
+  auto const tasks = plan->tasks();
+  if (!plan->parallel || tasks == 1) return work(0, tasks);
+  auto const each = std::max<std::int64_t>(1, tasks / (threads * detail::tuning::tasks_a_thread));
+  tbb::parallel_for(
+      tbb::blocked_range<std::int64_t>(0, tasks, static_cast<std::size_t>(each)),
+      [&](tbb::blocked_range<std::int64_t> const& some) { work(some.begin(), some.end()); },
+      tbb::simple_partitioner());
+}
+
+} // namespace attend::kernels::contraction

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// oneDNN's matrix product behind a few owning types: one `product` is one shape with its strides and post-operations.
+#pragma once
+#include <attend/kernels/contraction/problem.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <memory>
+#include <oneapi/dnnl/dnnl.h>
+#include <optional>
+
+namespace attend::kernels::contraction::detail {
+
+inline char const* text(dnnl_status_t status) {
+  switch (status) {
+  case dnnl_success: return "success";
+  case dnnl_out_of_memory: return "out of memory";
+  case dnnl_invalid_arguments: return "invalid arguments";
+  case dnnl_unimplemented: return "unimplemented";
+  case dnnl_runtime_error: return "runtime error";
+  default: return "unknown status";
+  }
+}
+
+inline void require(dnnl_status_t status, char const* operation, std::string const& what) {
+  if (status != dnnl_success)
+    throw std::runtime_error(std::string("contract: oneDNN's ") + operation + " failed (" + text(status) + "): " + what);
+}
+
+// A handle of oneDNN that is destroyed with its owner.
+template <auto Destroy>
+struct destroyer {
+  template <class T>
+  void operator()(T* handle) const {
+    Destroy(handle);
+  }
+};
+using primitive_handle = std::unique_ptr<dnnl_primitive, destroyer<dnnl_primitive_destroy>>;
+using description_handle = std::unique_ptr<dnnl_primitive_desc, destroyer<dnnl_primitive_desc_destroy>>;
+using attributes_handle = std::unique_ptr<dnnl_primitive_attr, destroyer<dnnl_primitive_attr_destroy>>;
+using post_ops_handle = std::unique_ptr<dnnl_post_ops, destroyer<dnnl_post_ops_destroy>>;
+using memory_handle = std::unique_ptr<dnnl_memory, destroyer<dnnl_memory_destroy>>;
+using stream_handle = std::unique_ptr<dnnl_stream, destroyer<dnnl_stream_destroy>>;
+
+// The one CPU engine. It is never destroyed: primitives of threads that outlive main may still refer to it.
+inline dnnl_engine_t engine() {
+  static dnnl_engine_t const cpu = [] {
+    dnnl_engine_t made = nullptr;
+    require(dnnl_engine_create(&made, dnnl_cpu, 0), "engine creation", "cpu 0");
+    return made;
+  }();
+  return cpu;
+}
+
+inline dnnl_stream_t stream_of_this_thread() {
+  thread_local stream_handle const stream = [] {
+    dnnl_stream_t made = nullptr;
+    require(dnnl_stream_create(&made, engine(), dnnl_stream_default_flags), "stream creation", "cpu 0");
+    return stream_handle(made);
+  }();
+  return stream.get();
+}
+
+// While one lives, oneDNN works on the calling thread alone. A oneDNN built on OpenMP asks its run time library how many
+// threads to use, a setting each thread has for itself; the functions are looked up in the process rather than linked,
+// so that a oneDNN built on something else, or another OpenMP, needs nothing here.
+class one_thread {
+  struct openmp {
+    int (*get)() = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
+    void (*set)(int) = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  };
+  static openmp const& library() {
+    static openmp const found;
+    return found;
+  }
+  int before_ = 1;
+
+public:
+  one_thread() {
+    if (library().get && library().set && (before_ = library().get()) != 1) library().set(1);
+  }
+  ~one_thread() {
+    if (before_ != 1) library().set(before_);
+  }
+  one_thread(one_thread const&) = delete;
+  one_thread& operator=(one_thread const&) = delete;
+};
+
+// One matrix among the operands of a product: groups x rows x columns, with strides. A group stride of 0 says that all
+// groups share one matrix.
+struct matrix {
+  data_type type = data_type::f32;
+  std::int64_t group_stride = 0, row_stride = 0, column_stride = 0;
+};
+
+// A shape of product oneDNN is asked for: out = function(scale * x * y + bias) + residual, or out += x * y.
+struct product_shape {
+  std::int64_t groups = 1, rows = 0, columns = 0, depth = 0; // groups of 1 are left out of the descriptors
+  matrix x, y, out;
+  bool accumulate = false;
+  float scale = 1;
+  activation function = activation::none;
+  std::optional<data_type> bias;     // one number for each column
+  std::optional<matrix> residual;
+  bool reference_will_do = false;    // also take oneDNN's unoptimised implementation
+};
+
+// The activations whose post-operation is as exact as ours. (oneDNN's relu and exp lose NaN, its sigmoid what is below
+// the normal range, and its gelu has an absolute error of 4e-7, which in the lower tail is all of the value.)
+inline std::optional<dnnl_alg_kind_t> post_operation(activation function) {
+  switch (function) {
+  case activation::abs: return dnnl_eltwise_abs;
+  case activation::sqrt: return dnnl_eltwise_sqrt;
+  case activation::square: return dnnl_eltwise_square;
+  case activation::tanh: return dnnl_eltwise_tanh;
+  default: return std::nullopt;
+  }
+}
+
+class product {
+  enum { x_at, y_at, out_at, bias_at, residual_at, scratch_at, arguments };
+  primitive_handle primitive_;
+  dnnl_memory_desc_t descriptors_[arguments]{};
+  int names_[arguments] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS, 0, DNNL_ARG_SCRATCHPAD};
+  bool present_[arguments] = {true, true, true, false, false, true};
+  std::size_t scratch_bytes_ = 0;
+
+  static dnnl_data_type_t kind(data_type type) {
+    return type == data_type::f32 ? dnnl_f32 : type == data_type::bf16 ? dnnl_bf16 : dnnl_f16;
+  }
+  static bool describe(dnnl_memory_desc_t& d, std::int64_t groups, std::int64_t rows, std::int64_t columns,
+                       matrix const& m) {
+    dnnl_dim_t const extents[] = {m.group_stride ? groups : 1, rows, columns};
+    // The stride of a group that is alone is never used but has to be plausible.
+    auto const apart = m.group_stride ? m.group_stride : std::max(rows * m.row_stride, columns * m.column_stride);
+    dnnl_dim_t const strides[] = {std::max<dnnl_dim_t>(apart, 1), m.row_stride, m.column_stride};
+    int const skip = groups == 1;
+    return dnnl_memory_desc_init_by_strides(&d, 3 - skip, extents + skip, kind(m.type), strides + skip) == dnnl_success;
+  }
+
+public:
+  // The product, or nothing where oneDNN has no (optimised) implementation for it on this machine.
+  static std::unique_ptr<product const> make(product_shape const& s) {
+    auto made = std::make_unique<product>();
+    auto* const d = made->descriptors_;
+    if (!describe(d[x_at], s.groups, s.rows, s.depth, s.x) || !describe(d[y_at], s.groups, s.depth, s.columns, s.y) ||
+        !describe(d[out_at], s.groups, s.rows, s.columns, s.out))
+      return nullptr;
+
+    dnnl_primitive_attr_t attributes_made = nullptr;
+    dnnl_post_ops_t post_ops_made = nullptr;
+    require(dnnl_primitive_attr_create(&attributes_made), "attribute creation", "matmul");
+    attributes_handle const attributes(attributes_made);
+    require(dnnl_post_ops_create(&post_ops_made), "post-operation creation", "matmul");
+    post_ops_handle const post_ops(post_ops_made);
+    require(dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user), "scratchpad mode",
+            "matmul");
+    bool possible = true;
+    auto const add = [&](dnnl_status_t status) { possible = possible && status == dnnl_success; };
+    if (s.scale != 1) add(dnnl_primitive_attr_set_output_scales(attributes.get(), 1, 0, &s.scale));
+    if (s.accumulate) add(dnnl_post_ops_append_sum(post_ops.get(), 1));
+    if (s.bias) {
+      // As a post-operation, since oneDNN's own bias is added before the scale.
+      matrix const row{*s.bias, 0, std::max<std::int64_t>(s.columns, 1), 1};
+      if (!describe(d[bias_at], s.groups, 1, s.columns, row)) return nullptr;
+      made->names_[bias_at] = DNNL_ARG_ATTR_MULTIPLE_POST_OP(dnnl_post_ops_len(post_ops.get())) | DNNL_ARG_SRC_1;
+      made->present_[bias_at] = true;
+      add(dnnl_post_ops_append_binary(post_ops.get(), dnnl_binary_add, &d[bias_at]));
+    }
+    if (auto const kind = post_operation(s.function))
+      add(dnnl_post_ops_append_eltwise(post_ops.get(), 1, *kind, 0, 0));
+    else if (s.function != activation::none) return nullptr;
+    if (s.residual) {
+      if (!describe(d[residual_at], s.groups, s.rows, s.columns, *s.residual)) return nullptr;
+      made->names_[residual_at] = DNNL_ARG_ATTR_MULTIPLE_POST_OP(dnnl_post_ops_len(post_ops.get())) | DNNL_ARG_SRC_1;
+      made->present_[residual_at] = true;
+      add(dnnl_post_ops_append_binary(post_ops.get(), dnnl_binary_add, &d[residual_at]));
+    }
+    add(dnnl_primitive_attr_set_post_ops(attributes.get(), post_ops.get()));
+    dnnl_matmul_desc_t operation;
+    add(dnnl_matmul_desc_init(&operation, &d[x_at], &d[y_at], nullptr, &d[out_at]));
+    if (!possible) return nullptr;
+
+    one_thread const alone; // what is prepared for one thread is what is run
+    dnnl_primitive_desc_t description_made = nullptr;
+    if (dnnl_primitive_desc_create(&description_made, &operation, attributes.get(), engine(), nullptr) != dnnl_success)
+      return nullptr;
+    description_handle const description(description_made);
+    char const* implementation = "";
+    require(dnnl_primitive_desc_query(description.get(), dnnl_query_impl_info_str, 0, &implementation), "query",
+            "implementation name");
+    if (!s.reference_will_do && std::strncmp(implementation, "ref", 3) == 0) return nullptr;
+    d[scratch_at] = *dnnl_primitive_desc_query_md(description.get(), dnnl_query_scratchpad_md, 0);
+    made->scratch_bytes_ = dnnl_memory_desc_get_size(&d[scratch_at]);
+    dnnl_primitive_t primitive_made = nullptr;
+    if (dnnl_primitive_create(&primitive_made, description.get()) != dnnl_success) return nullptr;
+    made->primitive_.reset(primitive_made);
+    return made;
+  }
+
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+
+  // Runs products on the calling thread; keeps what oneDNN needs around the pointers for as long as the same product
+  // is asked for.
+  class runner {
+    product const* current_ = nullptr;
+    memory_handle memories_[arguments];
+    dnnl_exec_arg_t list_[arguments]{};
+    int count_ = 0;
+
+    void prepare(product const& p) {
+      current_ = nullptr;
+      count_ = 0;
+      for (int i = 0; i < arguments; ++i) {
+        memories_[i].reset();
+        if (!p.present_[i]) continue;
+        dnnl_memory_t made = nullptr;
+        require(dnnl_memory_create(&made, &p.descriptors_[i], engine(), DNNL_MEMORY_NONE), "memory creation", "matmul");
+        memories_[i].reset(made);
+        list_[count_++] = {p.names_[i], made};
+      }
+      current_ = &p;
+    }
+
+  public:
+    void operator()(product const& p, void const* x, void const* y, void* out, void const* bias, void const* residual,
+                    void* scratch) {
+      if (current_ != &p) prepare(p);
+      void* const pointers[arguments] = {const_cast<void*>(x),    const_cast<void*>(y),        out,
+                                         const_cast<void*>(bias), const_cast<void*>(residual), scratch};
+      for (int i = 0; i < arguments; ++i)
+        if (memories_[i])
+          require(dnnl_memory_set_data_handle(memories_[i].get(), pointers[i]), "setting of a pointer", "matmul");
+      require(dnnl_primitive_execute(p.primitive_.get(), stream_of_this_thread(), count_, list_), "matmul",
+              "execution of a prepared product");
+    }
+  };
+};
+
+} // namespace attend::kernels::contraction::detail

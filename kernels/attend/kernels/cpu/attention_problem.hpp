@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the fused attention is given: four batches of matrices and two scales.
+#pragma once
+
+namespace attend::kernels::cpu {
+
+/// A batch of matrices; strides in elements, of any value: 0 repeats, a negative one runs backwards.
+template <class T, int Rank>
+struct matrix {
+  T* data;
+  long batch[Rank > 0 ? Rank : 1];
+  long row;
+  long column;
+};
+
+/// out = output_scale * softmax over keys(score(scale * query . key)) value, for every position of the batch axes.
+template <class T, class Out, int B>
+struct attention_problem {
+  long batch[B > 0 ? B : 1];
+  long rows, keys, depth, width;
+  matrix<T const, B> query; // (rows, depth)
+  matrix<T const, B> key;   // (keys, depth)
+  matrix<T const, B> value; // (keys, width)
+  matrix<Out, B> out;       // (rows, width)
+  double scale;
+  double output_scale;
+};
+
+/// One matrix of a batch.
+template <class T>
+struct matrix_slice {
+  T* data;
+  long row;
+  long column;
+};
+/// The matrix at one position of the B batch axes.
+template <class T, int B>
+matrix_slice<T> slice_at(matrix<T, B> const& x, long const* position) {
+  long offset = 0;
+  for (int i = 0; i < B; ++i) offset += x.batch[i] * position[i];
+  return {x.data + offset, x.row, x.column};
+}
+
+} // namespace attend::kernels::cpu

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The two matrix products of the fused attention on one panel: vectors of query rows against single elements of keys
+// and values, spread over the lanes as they are read.
+#pragma once
+#include <attend/kernels/cpu/attention_tuning.hpp>
+#include <attend/kernels/cpu/simd.hpp>
+
+namespace attend::kernels::cpu {
+inline namespace ATTEND_DETAIL_ISA {
+namespace detail {
+
+/// A tile of keys or values: floats, side by side in a row.
+struct tile_view {
+  float const* data;
+  long row;
+
+  tile_view from(long i) const { return {data + i * row, row}; }
+};
+
+/// Cache lines that are wanted soon, asked for a few at a time between products; what came in last is asked for first.
+class lines_ahead {
+public:
+  /// Rows of `columns` elements; forgotten if too much is waiting.
+  template <class T>
+  void want(T const* first, long stride, long rows, long columns) {
+    if (waiting_ == most || rows <= 0) return;
+    wanted_[waiting_++] = {reinterpret_cast<char const*>(first), stride * static_cast<long>(sizeof(T)), rows,
+                           columns * static_cast<long>(sizeof(T)), 0};
+  }
+  void ask(int lines) {
+    while (lines > 0 && waiting_ > 0) {
+      auto& w = wanted_[waiting_ - 1];
+      for (; lines > 0 && w.rows > 0; --lines) {
+        prefetch(w.row + w.at);
+        w.at += 64;
+        if (w.at >= w.bytes) w.at = 0, w.row += w.stride, --w.rows;
+      }
+      if (w.rows == 0) --waiting_;
+    }
+  }
+
+private:
+  static constexpr int most = 6;
+  struct {
+    char const* row;
+    long stride, rows, bytes, at;
+  } wanted_[most];
+  int waiting_ = 0;
+};
+
+/// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
+template <int Keys>
+[[gnu::always_inline]] inline void score_group(float const* query, long depth, tile_view key, long count, float* scores,
+                                               vec (&largest)[tuning.vectors]) {
+  constexpr int V = tuning.vectors;
+  float const* row[Keys];
+  vec sum[Keys][V];
+#pragma GCC unroll 8
+  for (int j = 0; j < Keys; ++j) {
+    row[j] = key.data + (j < count ? j : count - 1) * key.row; // rows past the end repeat the last, and are not kept
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+  }
+  for (long d = 0; d < depth; ++d) {
+    vec q[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) q[v] = load(query + d * panel_rows + v * lanes);
+#pragma GCC unroll 8
+    for (int j = 0; j < Keys; ++j) {
+      vec const k(row[j][d]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[j][v] = fma(q[v], k, sum[j][v]);
+    }
+  }
+  vec m[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) m[v] = largest[v];
+#pragma GCC unroll 8
+  for (int j = 0; j < Keys; ++j) {
+    if (j == count) break;
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      store(scores + j * panel_rows + v * lanes, sum[j][v]);
+      m[v] = max_second(sum[j][v], m[v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) largest[v] = m[v];
+}
+
+/// scores (keys, panel_rows) = key (keys, depth) times query (depth, panel_rows); `largest` of each row over the keys,
+/// a NaN left out: it comes back as the weight's.
+inline void score_products(float const* query, long depth, tile_view key, long keys, float* scores,
+                           vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+  for (vec& m : largest) m = vec(-__builtin_inff());
+  for (long j = 0; j < keys; j += tuning.group) {
+    tile_view const rows = key.from(j);
+    ahead.ask(tuning.lines);
+    long const left = keys - j;
+    if (left >= tuning.group) score_group<tuning.group>(query, depth, rows, tuning.group, scores + j * panel_rows, largest);
+    else if (left > 2) score_group<tuning.group>(query, depth, rows, left, scores + j * panel_rows, largest);
+    else score_group<2>(query, depth, rows, left, scores + j * panel_rows, largest);
+  }
+}
+
+/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e.
+template <int Columns>
+[[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
+                                    float* output) {
+  constexpr int V = tuning.vectors;
+  vec sum[Columns][V];
+#pragma GCC unroll 8
+  for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[e][v] = load(output + e * panel_rows + v * lanes) * rescale[v];
+  float const* row = value.data;
+  for (long t = 0; t < keys; ++t, row += value.row) {
+    vec p[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) p[v] = load(weights + t * panel_rows + v * lanes);
+#pragma GCC unroll 8
+    for (int e = 0; e < Columns; ++e) {
+      vec const x(row[e]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[e][v] = fma(p[v], x, sum[e][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) store(output + e * panel_rows + v * lanes, sum[e][v]);
+}
+
+/// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows).
+/// `ahead` is asked for in between, here and above.
+inline void output_products(float const* weights, long keys, tile_view value, long width,
+                            vec const (&rescale)[tuning.vectors], float* output, lines_ahead& ahead) {
+  long const groups = (width + tuning.group - 1) / tuning.group;
+  long e = 0;
+  for (long g = 0; g < groups; ++g) {
+    long const columns = (width - e + groups - g - 1) / (groups - g); // groups as equal as they can be
+    tile_view const part{value.data + e, value.row};
+    float* const to = output + e * panel_rows;
+    ahead.ask(tuning.lines);
+    switch (columns) {
+    case 6: output_group<6>(weights, keys, part, rescale, to); break;
+    case 5: output_group<5>(weights, keys, part, rescale, to); break;
+    case 4: output_group<4>(weights, keys, part, rescale, to); break;
+    case 3: output_group<3>(weights, keys, part, rescale, to); break;
+    case 2: output_group<2>(weights, keys, part, rescale, to); break;
+    default: output_group<1>(weights, keys, part, rescale, to);
+    }
+    e += columns;
+  }
+  static_assert(tuning.group == 6);
+}
+
+} // namespace detail
+} // namespace ATTEND_DETAIL_ISA
+} // namespace attend::kernels::cpu

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The online softmax on one panel: rows lie along the lanes, so nothing is summed across them.
+#pragma once
+#include <attend/kernels/cpu/attention_scratch.hpp>
+#include <attend/kernels/cpu/simd_math.hpp>
+
+namespace attend::kernels::cpu {
+inline namespace ATTEND_DETAIL_ISA {
+namespace detail {
+
+/// One step of the online softmax: scores become weights exp(score - max), `max` and `sum` take them in, and
+/// `rescale` is what the sums kept so far are worth under the new maximum.
+template <bool Coarse>
+inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning.vectors], panel_state const& panel,
+                           vec (&rescale)[tuning.vectors]) {
+  constexpr int V = tuning.vectors;
+  vec m[V], total[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) {
+    vec const before = load(panel.max + v * lanes), now = max_second(largest[v], before);
+    store(panel.max + v * lanes, now);
+    m[v] = select(now == vec(-__builtin_inff()), vec(0.0f), now); // nothing kept yet: -inf less 0 stays -inf
+    rescale[v] = before - m[v];
+  }
+  exp_negative<false>(rescale);
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) total[v] = load(panel.sum + v * lanes) * rescale[v];
+
+  auto const weigh = [&]<int Keys>(std::integral_constant<int, Keys>, long j) __attribute__((always_inline)) {
+    float* const here = scores + j * panel_rows;
+    vec x[Keys * V];
+#pragma GCC unroll 16
+    for (int i = 0; i < Keys * V; ++i) x[i] = load(here + i * lanes) - m[i % V];
+    exp_negative<Coarse>(x);
+#pragma GCC unroll 16
+    for (int i = 0; i < Keys * V; ++i) {
+      store(here + i * lanes, x[i]);
+      total[i % V] = total[i % V] + x[i];
+    }
+  };
+  constexpr int together = 4 / V; // four chains
+  long j = 0;
+  for (; j + together <= keys; j += together) weigh(std::integral_constant<int, together>{}, j);
+  if constexpr (together > 1)
+    for (; j < keys; ++j) weigh(std::integral_constant<int, 1>{}, j);
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) store(panel.sum + v * lanes, total[v]);
+}
+
+} // namespace detail
+} // namespace ATTEND_DETAIL_ISA
+} // namespace attend::kernels::cpu
