@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An expression explained: its tree as written with dims and types, then the steps it becomes, or why they are not one.
 #pragma once
+#include <attend/rules.hpp> // first, so that an error is traced through no other header
+
 #include <attend/codegen/place.hpp>
 #include <attend/plan.hpp>
 #include <sstream>

@@ -111,7 +111,7 @@ struct joined<X, Y, Z> {
 template <class Op>
 inline constexpr bool is_condition = in<Op, types<op::less, op::less_equal, op::equal, op::not_equal, op::both, op::either, op::no>>;
 template <class Op>
-inline constexpr bool keeps_whole = in<Op, types<op::add, op::sub, op::mul, op::max, op::min, op::neg, op::abs, op::where>>;
+inline constexpr bool keeps_whole = in<Op, types<op::add, op::sub, op::mul, op::max, op::min, op::neg, op::abs, op::where, op::filled>>;
 
 template <class Op, class V>
 struct result_type {

@@ -105,7 +105,7 @@ bool overlaps(R const& region, Out const& out) {
 template <bool Fuse, class X, class T, class S, class... A>
 void run(X const& tree, tensor_view<T, S, A...> const& out) {
   if constexpr (!std::is_same_v<typename X::space, host> && !std::is_same_v<typename X::space, anywhere>)
-    attend::detail::refuse<rule::machine_for_space<memory_of_x<typename X::space>>>();
+    static_cast<void>(reported(violation<rule::machine_for_space<memory_of_x<typename X::space>>>{}));
   else {
     auto region = cover<Fuse>(tree);
     if (out.size() == 0) return;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <random>
+#include <tbb/global_control.h>
 #include <thread>
 #include <vector>
 
@@ -406,6 +407,40 @@ TEST(attention, huge_tiny_and_infinite_scores) {
   in.k(0, 0, 9, 0) = -static_cast<float>(inf); // one key no query keeps
   auto without = fused<empty_row::zeros_t, float>(in, score);
   EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24);
+}
+
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZE_THREAD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD 1
+#endif
+#endif
+#ifdef SANITIZE_THREAD
+// The thread sanitizer does not see how an installed TBB hands work over; here every caller does its own, and threads
+// meet only in the tests below, as std::thread.
+tbb::global_control const each_caller_alone(tbb::global_control::max_allowed_parallelism, 1);
+#endif
+
+// What TBB does with the items of one call, by hand: every item touches its own rows only.
+TEST(attention, items_are_independent) {
+  shape const n{2, 2, 150, 230, 24, 20};
+  inputs<bf16> in(n, layout::plain, layout::columns_first, layout::plain);
+  tensor<bf16> out(layout::heads_in_the_middle, n.b, n.h, n.s, n.e);
+  attention_problem<bf16, bf16, 2> const problem{{n.b, n.h}, n.s, n.t, n.d, n.e, in.q.view<bf16 const>(),
+                                                 in.k.view<bf16 const>(), in.v.view<bf16 const>(), out.view<bf16>(), in.scale, 1};
+  auto const f = causal();
+  long const panels = (n.s + panel_rows - 1) / panel_rows;
+  std::vector<std::thread> threads;
+  for (long worker = 0; worker < 3; ++worker)
+    threads.emplace_back([&, worker] {
+      for (long i = worker; i < n.b * n.h * panels; i += 3) {
+        long const batch[] = {i / panels / n.h, i / panels % n.h};
+        attend::kernels::cpu::detail::attend_rows<empty_row::zeros_t>(problem, f, batch, nullptr, i % panels * panel_rows, 1);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  compare(out, oracle<empty_row::zeros_t, bf16>(in, f), n);
 }
 
 TEST(attention, from_several_threads_at_once) {
