@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reduce-then-map: stages, each a reduction over the inner axes that knows the results of those before it, then a last
-// functor over the outer axes (reduce) or over all of them (normalise). Softmax, layer norm, mean, logsumexp are all this.
+// functor over the outer axes (reduce) or over all of them (normalise): softmax, layer norm, mean, logsumexp.
 //
 // Sums in f32 of n terms differ from the exact sum of the same terms by at most
 //   (block_steps + 2 + log2 lanes + ceil(log2 blocks)) * 2^-24 * sum |terms|, to first order,

@@ -8,7 +8,7 @@
 namespace attend::kernels::passes {
 inline namespace ATTEND_DETAIL_ISA {
 
-/// Moves to the next position of the axes [first, last) within [begin, end), the last axis fastest; false after the end.
+/// Moves to the next position of the axes [first, last) within [begin, end), the last axis fastest; false after it.
 inline bool next(long* at, long const* begin, long const* end, int first, int last) {
   for (int axis = last - 1; axis >= first; --axis) {
     if (++at[axis] < end[axis]) return true;
