@@ -42,9 +42,13 @@ void converts() {
   }
 }
 template <class N, class From, class... To>
-void converts_to() { (converts<N, From, To>(), ...); }
+void converts_to() {
+  (converts<N, From, To>(), ...);
+}
 template <class N, class... T>
-void converts_all() { (converts_to<N, T, T...>(), ...); }
+void converts_all() {
+  (converts_to<N, T, T...>(), ...);
+}
 
 TEST(map, converts_every_type_to_every_type) {
   converts_all<float, float, double, bf16, f16, bool, std::int32_t, std::int64_t>();
@@ -85,7 +89,8 @@ void maps_layouts(std::vector<long> const& extent, std::integer_sequence<int, P.
       everywhere(extent, [&](long const* p) { x.at(p) = store_number<T>(static_cast<double>(count++ % 50) * 0.25); });
       for (std::size_t i = 0; i < y.memory.size(); ++i) y.memory[i] = static_cast<float>(i % 8) - 4;
       auto const f = [&] {
-        if constexpr (R > 0) return call<op::add>(read<P...>(x.view), call<op::mul>(read<R - 1>(y.view), constant{0.5}));
+        if constexpr (R > 0)
+          return call<op::add>(read<P...>(x.view), call<op::mul>(read<R - 1>(y.view), constant{0.5}));
         else return call<op::add>(read<>(x.view), call<op::mul>(read<>(y.view), constant{0.5}));
       }();
       passes::map<N>(z.view, f);
@@ -145,14 +150,17 @@ void gathers() {
   std::vector<Id> ids(b * s);
   for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<Id>((i * 31) % v);
   element<Id, 0, 1> const id{ids.data(), {s, 1}};
-  passes::map<N>(strided<T, 3>{got.data(), {b, s, d}, {s * d, d, 1}}, lookup<T, decltype(id), 2>{table.data(), id, d, {1}});
+  passes::map<N>(strided<T, 3>{got.data(), {b, s, d}, {s * d, d, 1}},
+                 lookup<T, decltype(id), 2>{table.data(), id, d, {1}});
   for (long i = 0; i < b * s; ++i)
     for (long j = 0; j < d; ++j) ASSERT_EQ(widened(got[i * d + j]), widened(table[ids[i] * d + j]));
   // One element of a row, the row chosen lane by lane: table[id, b], ids shifted by a functor.
   auto const shifted = call<op::sub>(whole_constant{v - 1}, id);
-  passes::map<N>(strided<T, 2>{picked.data(), {b, s}, {s, 1}}, lookup<T, decltype(shifted), 0>{table.data(), shifted, d, {1}});
+  passes::map<N>(strided<T, 2>{picked.data(), {b, s}, {s, 1}},
+                 lookup<T, decltype(shifted), 0>{table.data(), shifted, d, {1}});
   for (long i = 0; i < b; ++i)
-    for (long j = 0; j < s; ++j) ASSERT_EQ(widened(picked[i * s + j]), widened(table[(v - 1 - ids[i * s + j]) * d + i]));
+    for (long j = 0; j < s; ++j)
+      ASSERT_EQ(widened(picked[i * s + j]), widened(table[(v - 1 - ids[i * s + j]) * d + i]));
 }
 TEST(map, looks_up_rows_by_ids) {
   gathers<float, float, std::int64_t>();
@@ -214,12 +222,12 @@ struct row_case {
   std::vector<long> outer, inner;
 };
 std::vector<row_case> const row_cases = {
-    {{5}, {1}},      {{5}, {7}},     {{3}, {8}},       {{1}, {9}},        {{40}, {100}}, {{3}, {2049}}, {{1}, {70001}},
-    {{129}, {70}},   {{1030}, {65}}, {{9}, {5000}},    {{0}, {5}},        {{5}, {0}},    {{2}, {40000}},
+    {{5}, {1}},    {{5}, {7}},     {{3}, {8}},    {{1}, {9}}, {{40}, {100}}, {{3}, {2049}},  {{1}, {70001}},
+    {{129}, {70}}, {{1030}, {65}}, {{9}, {5000}}, {{0}, {5}}, {{5}, {0}},    {{2}, {40000}},
 };
 std::vector<row_case> const row_cases_2_2 = {
-    {{3, 5}, {7, 9}}, {{2, 33}, {5, 1}}, {{1, 1}, {3, 700}}, {{4, 6}, {300, 3}}, {{2, 130}, {80, 4}}, {{2, 3}, {0, 4}},
-    {{1, 2}, {20000, 3}},
+    {{3, 5}, {7, 9}},    {{2, 33}, {5, 1}}, {{1, 1}, {3, 700}},   {{4, 6}, {300, 3}},
+    {{2, 130}, {80, 4}}, {{2, 3}, {0, 4}},  {{1, 2}, {20000, 3}},
 };
 
 // Sum, max, min, mean and variance of x over the inner axes, x in one layout, out in another.
@@ -257,24 +265,33 @@ void reduces(row_case const& c, layout in, layout out, std::integer_sequence<int
   };
   auto magnitude = [](double v) { return std::abs(v); };
   auto same = [](double v) { return v; };
-  run(argument<0>{}, [&](auto const& row, double got) {
-    ASSERT_NEAR(got, total(row, same), depth(count) * u * total(row, magnitude));
-  }, staged<op::add>(e));
-  run(call<op::sub>(argument<0>{}, argument<1>{}), [&](auto const& row, double got) {
-    double high = -inf, low = inf;
-    for (double v : row) high = std::max(high, v), low = std::min(low, v);
-    ASSERT_EQ(got, static_cast<double>(static_cast<N>(high - low)));
-  }, staged<op::max>(e), staged<op::min>(e));
+  run(
+      argument<0>{},
+      [&](auto const& row, double got) {
+        ASSERT_NEAR(got, total(row, same), depth(count) * u * total(row, magnitude));
+      },
+      staged<op::add>(e));
+  run(
+      call<op::sub>(argument<0>{}, argument<1>{}),
+      [&](auto const& row, double got) {
+        double high = -inf, low = inf;
+        for (double v : row) high = std::max(high, v), low = std::min(low, v);
+        ASSERT_EQ(got, static_cast<double>(static_cast<N>(high - low)));
+      },
+      staged<op::max>(e), staged<op::min>(e));
   if (n == 0) return;
   auto const mean = call<op::mul>(argument<0>{}, constant{1 / count});
   auto const difference = call<op::sub>(e, mean);
-  run(call<op::mul>(argument<1>{}, constant{1 / count}), [&](auto const& row, double got) {
-    double const m = total(row, same) / count, largest = total(row, magnitude) / count;
-    double const want = total(row, [&](double v) { return (v - m) * (v - m); }) / count;
-    // The mean is off by e; that adds e^2. A difference is off by its rounding (at most 4u), and e; its square by twice that.
-    double const e = (depth(count) + 2) * u * largest;
-    ASSERT_NEAR(got, want, (depth(count) + 3) * u * want + 2 * std::sqrt(want) * 4 * u + e * e + 2 * e * 4 * u);
-  }, staged<op::add>(e), staged<op::add>(call<op::mul>(difference, difference)));
+  run(
+      call<op::mul>(argument<1>{}, constant{1 / count}),
+      [&](auto const& row, double got) {
+        double const m = total(row, same) / count, largest = total(row, magnitude) / count;
+        double const want = total(row, [&](double v) { return (v - m) * (v - m); }) / count;
+        // The mean is off by e; that adds e^2. A difference is off by its rounding (at most 4u), and e; its square by twice that.
+        double const e = (depth(count) + 2) * u * largest;
+        ASSERT_NEAR(got, want, (depth(count) + 3) * u * want + 2 * std::sqrt(want) * 4 * u + e * e + 2 * e * 4 * u);
+      },
+      staged<op::add>(e), staged<op::add>(call<op::mul>(difference, difference)));
 }
 TEST(reduce, any_layout) {
   for (layout in : layouts)
@@ -299,13 +316,15 @@ TEST(reduce, error_of_a_long_sum_grows_slowly) {
   long const n = 1l << 24; // one after another, 2^24 times 0.1f is off by a tenth
   std::vector<float> x(n, 0.1f), got(1);
   long const inner[1] = {n};
-  passes::reduce<float>(strided<float, 0>{got.data(), {}, {}}, inner, argument<0>{}, staged<op::add>(element<float, 0>{x.data(), {1}}));
+  passes::reduce<float>(strided<float, 0>{got.data(), {}, {}}, inner, argument<0>{},
+                        staged<op::add>(element<float, 0>{x.data(), {1}}));
   double const want = static_cast<double>(n) * static_cast<double>(0.1f);
   EXPECT_NEAR(got[0], want, depth(static_cast<double>(n) / 2048) * 0x1p-24 * want);
   // Vertically: 8 columns that lie side by side.
   std::vector<float> columns(8);
   long const lines[1] = {n / 8};
-  passes::reduce<float>(strided<float, 1>{columns.data(), {8}, {1}}, lines, argument<0>{}, staged<op::add>(element<float, 0, 1>{x.data(), {1, 8}}));
+  passes::reduce<float>(strided<float, 1>{columns.data(), {8}, {1}}, lines, argument<0>{},
+                        staged<op::add>(element<float, 0, 1>{x.data(), {1, 8}}));
   for (float c : columns) EXPECT_NEAR(c, want / 8, depth(static_cast<double>(n) / 512) * 0x1p-24 * want / 8);
 }
 
@@ -396,7 +415,8 @@ TEST(reduce, log_sum_exp_of_huge_and_tiny) {
     auto const term = call<op::softmax_term<empty_row::zeros_t>>(e, argument<0>{});
     long const inner[1] = {40};
     passes::reduce<float>(strided<float, 1>{got.data(), {3}, {1}}, inner,
-                          call<op::add>(argument<0>{}, call<op::log>(argument<1>{})), staged<op::max>(e), staged<op::add>(term));
+                          call<op::add>(argument<0>{}, call<op::log>(argument<1>{})), staged<op::max>(e),
+                          staged<op::add>(term));
     for (long i = 0; i < 3; ++i) {
       double m = -inf, sum = 0;
       for (long j = 0; j < 40; ++j) m = std::max(m, static_cast<double>(x[i * 40 + j]));
@@ -404,7 +424,8 @@ TEST(reduce, log_sum_exp_of_huge_and_tiny) {
       double const want = m + std::log(sum);
       // differences up to 8 round to 8u; exp is within 4u of its value, the sum within depth
       if (std::isinf(want)) ASSERT_EQ(got[i], want);
-      else ASSERT_NEAR(got[i], want, (8 + 4 + depth(40) + 4) * 0x1p-24 + 2 * 0x1p-24 * (std::abs(want) + std::log(sum)));
+      else
+        ASSERT_NEAR(got[i], want, (8 + 4 + depth(40) + 4) * 0x1p-24 + 2 * 0x1p-24 * (std::abs(want) + std::log(sum)));
     }
   }
 }
@@ -424,7 +445,8 @@ void softmaxes(row_case const& c, layout in, layout out, std::integer_sequence<i
     x.at(p) = store_number<T>(none || v > 12 ? -inf : v);
   });
   auto const e = read<P...>(x.view);
-  passes::normalise<N, T, Outer, Inner>(z.view, call<op::softmax_weight<Empty>>(e, argument<0>{}, argument<1>{}), staged<op::max>(e),
+  passes::normalise<N, T, Outer, Inner>(z.view, call<op::softmax_weight<Empty>>(e, argument<0>{}, argument<1>{}),
+                                        staged<op::max>(e),
                                         staged<op::add>(call<op::softmax_term<Empty>>(e, argument<0>{})));
   double n = 1;
   for (long i : c.inner) n *= static_cast<double>(i);
@@ -432,7 +454,8 @@ void softmaxes(row_case const& c, layout in, layout out, std::integer_sequence<i
     std::vector<long> at(o, o + Outer);
     at.resize(Outer + Inner);
     auto over_row = [&](auto f) {
-      everywhere(c.inner, [&](long const* p) { std::copy(p, p + Inner, at.begin() + Outer), f(widened(x.at(at.data()))); });
+      everywhere(c.inner,
+                 [&](long const* p) { std::copy(p, p + Inner, at.begin() + Outer), f(widened(x.at(at.data()))); });
     };
     double m = -inf, sum = 0;
     over_row([&](double v) { m = std::max(m, v); });
@@ -448,7 +471,8 @@ void softmaxes(row_case const& c, layout in, layout out, std::integer_sequence<i
       double const want = std::exp(v - m) / sum;
       if (v == -inf) ASSERT_EQ(got, 0);
       else // a difference of d rounds to d u, an exponential adds 4u, a sum of n terms depth(n) u, where d e^-d < 1
-        ASSERT_NEAR(got, want, want * ((m - v + 4 + 1 + 4 + depth(n) + 2) * unit<N> + unit<T>) * 1.01 + tiny<T> + tiny<N>);
+        ASSERT_NEAR(got, want,
+                    want * ((m - v + 4 + 1 + 4 + depth(n) + 2) * unit<N> + unit<T>)*1.01 + tiny<T> + tiny<N>);
     });
   });
   long untouched = 0;
@@ -475,7 +499,8 @@ TEST(normalise, softmax_of_any_layout) {
     softmaxes<empty_row::nan_t, double, double, 1, 1>({{7}, {300}}, in, in, std::integer_sequence<int, 0, 1>{});
     softmaxes<empty_row::zeros_t, double, double, 1, 1>({{3}, {9000}}, in, in, std::integer_sequence<int, 0, 1>{});
   }
-  softmaxes<empty_row::zeros_t, float, float, 0, 1>({{}, {100000}}, layout::contiguous, layout::contiguous, std::integer_sequence<int, 0>{});
+  softmaxes<empty_row::zeros_t, float, float, 0, 1>({{}, {100000}}, layout::contiguous, layout::contiguous,
+                                                    std::integer_sequence<int, 0>{});
 }
 
 TEST(normalise, softmax_spoiled_by_nan_is_nan) {
@@ -483,8 +508,9 @@ TEST(normalise, softmax_spoiled_by_nan_is_nan) {
   x[33] = static_cast<float>(nan);
   element<float, 0, 1> const e{x.data(), {20, 1}};
   using zeros = empty_row::zeros_t;
-  passes::normalise<float, float, 1, 1>({got.data(), {2, 20}, {20, 1}}, call<op::softmax_weight<zeros>>(e, argument<0>{}, argument<1>{}),
-                                        staged<op::max>(e), staged<op::add>(call<op::softmax_term<zeros>>(e, argument<0>{})));
+  passes::normalise<float, float, 1, 1>(
+      {got.data(), {2, 20}, {20, 1}}, call<op::softmax_weight<zeros>>(e, argument<0>{}, argument<1>{}),
+      staged<op::max>(e), staged<op::add>(call<op::softmax_term<zeros>>(e, argument<0>{})));
   for (int i = 0; i < 40; ++i) ASSERT_EQ(std::isnan(got[i]), i >= 20) << i;
 }
 
@@ -505,9 +531,12 @@ TEST(normalise, layer_norm_in_place) {
       auto const e = read<0, 1>(x.view);
       double const count = static_cast<double>(n);
       auto const d = call<op::sub>(e, call<op::mul>(argument<0>{}, constant{1 / count}));
-      auto const scale = call<op::rsqrt>(call<op::add>(call<op::mul>(argument<1>{}, constant{1 / count}), constant{1e-5}));
+      auto const scale =
+          call<op::rsqrt>(call<op::add>(call<op::mul>(argument<1>{}, constant{1 / count}), constant{1e-5}));
       passes::normalise<float, float, 1, 1>(
-          x.view, call<op::add>(call<op::mul>(call<op::mul>(d, scale), element<float, 1>{gain.data(), {1}}), element<float, 1>{bias.data(), {1}}),
+          x.view,
+          call<op::add>(call<op::mul>(call<op::mul>(d, scale), element<float, 1>{gain.data(), {1}}),
+                        element<float, 1>{bias.data(), {1}}),
           staged<op::add>(e), staged<op::add>(call<op::mul>(d, d)));
       for (long i = 0; i < rows; ++i) {
         double mean = 0, magnitude = 0, variance = 0;
@@ -524,8 +553,11 @@ TEST(normalise, layer_norm_in_place) {
           long const p[] = {i, j};
           double const y = (old.at(p) - mean) / sigma, want = y * gain[j] + bias[j];
           // off in the mean moves a difference; the variance by depth u relative and off^2
-          double const relative = (depth(count) + 8) * u / 2 + (off * off + 2 * sigma * 16 * u) / (sigma * sigma) / 2 + 6 * u;
-          ASSERT_NEAR(x.at(p), want, std::abs(gain[j]) * (std::abs(y) * relative + (off + std::abs(old.at(p) - mean) * u) / sigma) + 2 * u * std::abs(want) + 2 * u * std::abs(bias[j]))
+          double const relative =
+              (depth(count) + 8) * u / 2 + (off * off + 2 * sigma * 16 * u) / (sigma * sigma) / 2 + 6 * u;
+          ASSERT_NEAR(x.at(p), want,
+                      std::abs(gain[j]) * (std::abs(y) * relative + (off + std::abs(old.at(p) - mean) * u) / sigma) +
+                          2 * u * std::abs(want) + 2 * u * std::abs(bias[j]))
               << n << " " << i << " " << j;
         }
       }
@@ -553,7 +585,8 @@ TEST(rows, do_not_depend_on_the_number_of_threads) {
           passes::reduce<float>(strided<float, 1>{sum.data(), {rows}, {1}}, inner, argument<0>{}, staged<op::add>(e));
           using zeros = empty_row::zeros_t;
           passes::normalise<float, float, 1, 1>({weight.data(), {rows, n}, {row, column}},
-                                                call<op::softmax_weight<zeros>>(e, argument<0>{}, argument<1>{}), staged<op::max>(e),
+                                                call<op::softmax_weight<zeros>>(e, argument<0>{}, argument<1>{}),
+                                                staged<op::max>(e),
                                                 staged<op::add>(call<op::softmax_term<zeros>>(e, argument<0>{})));
         });
         sums.push_back(sum);

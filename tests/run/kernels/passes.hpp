@@ -89,7 +89,9 @@ inline constexpr double unit = std::is_same_v<T, double>  ? 0x1p-53
                                : std::is_same_v<T, f16>   ? 0x1p-11
                                                           : 0x1p-8;
 template <class T>
-inline constexpr double tiny = std::is_same_v<T, double> ? 0x1p-1074 : std::is_same_v<T, f16> ? 0x1p-24 : 0x1p-133;
+inline constexpr double tiny = std::is_same_v<T, double> ? 0x1p-1074
+                               : std::is_same_v<T, f16>  ? 0x1p-24
+                                                         : 0x1p-133;
 template <class T>
 double widened(T x) {
   if constexpr (half_precision<T>) return static_cast<double>(load_number<float>(x));

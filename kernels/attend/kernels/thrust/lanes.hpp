@@ -84,8 +84,7 @@ template <class L, class V>
 accumulator<L, V> accumulated(V const& x) {
   using whole_number = typename number<L>::integer;
   if constexpr (std::is_same_v<V, L>) return x;
-  else if constexpr (kernels::detail::is_logic<L, V>)
-    return number<L>::select(x, whole_number(1l), whole_number(0l));
+  else if constexpr (kernels::detail::is_logic<L, V>) return number<L>::select(x, whole_number(1l), whole_number(0l));
   else return whole_number(x);
 }
 

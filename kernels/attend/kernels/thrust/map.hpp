@@ -18,7 +18,8 @@ inline constexpr bool is_copy = false;
 template <class T, int Lane, int... P>
 inline constexpr bool is_copy<element<T, P...>, T, Lane> = (false || ... || (P == Lane));
 template <class T, int Lane, class Ids, int... P>
-inline constexpr bool is_copy<lookup<T, Ids, P...>, T, Lane> = (false || ... || (P == Lane)) && !differs<Ids>::along(Lane);
+inline constexpr bool is_copy<lookup<T, Ids, P...>, T, Lane> =
+    (false || ... || (P == Lane)) && !differs<Ids>::along(Lane);
 
 /// Where a leaf lies at a place, and its stride along axis Lane.
 template <int Lane, class T, int R, int... P>

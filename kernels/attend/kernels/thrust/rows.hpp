@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reduce-then-map: stages, each a reduction over the inner axes that knows the results of those before it, then a last
-// functor over the outer axes (reduce) or over all of them (normalise). Softmax, layer norm, mean, logsumexp are all this.
+// functor over the outer axes (reduce) or over all of them (normalise): softmax, layer norm, mean, logsumexp.
 //
 // Sums in f32 of n terms differ from the exact sum of the same terms by at most
 //   (block_steps + 2 + log2 lanes + ceil(log2 blocks)) * 2^-24 * sum |terms|, to first order,
@@ -52,9 +52,10 @@ struct rows_pass {
   using stage_at = std::tuple_element_t<I, std::tuple<Stages...>>;
   // What stage I adds up, given earlier results Args, and what later functors are given of it.
   template <std::size_t I, class... Args>
-  using sum_of = accumulator<L, std::remove_cvref_t<decltype(value<L>(
-                                    std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
-                                    place<L, lane>(std::declval<point<axes> const&>(), 1), std::declval<Args const&>()...))>>;
+  using sum_of =
+      accumulator<L, std::remove_cvref_t<decltype(value<L>(
+                         std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
+                         place<L, lane>(std::declval<point<axes> const&>(), 1), std::declval<Args const&>()...))>>;
   template <class A>
   using result_of = std::conditional_t<Geometry::vertical, A, uniform<L, A>>;
 
@@ -89,7 +90,8 @@ struct rows_pass {
   }
 
   template <class Op, class A, class F, class... Args>
-  [[gnu::noinline]] void reduce_block(group const& g, long i, node<A, columns>& sum, F const& f, Args const*... args) const {
+  [[gnu::noinline]] void reduce_block(group const& g, long i, node<A, columns>& sum, F const& f,
+                                      Args const*... args) const {
     auto const b = geometry.block_at(i);
     A const neutral = identity<Op, L, A>();
     point<axes> at = g.at;
@@ -100,7 +102,8 @@ struct rows_pass {
         point<axes> here = at;
         for (int j = 0; j < g.used; ++j, here.at[lane] += width) {
           int const count = std::min(width, g.rows - j * width);
-          sum.column[j] = combine<Op>(sum.column[j], accumulated<L>(value<L>(f, place<L, lane>(here, count), args[j]...)));
+          sum.column[j] =
+              combine<Op>(sum.column[j], accumulated<L>(value<L>(f, place<L, lane>(here, count), args[j]...)));
         }
       }
     } else {
@@ -177,9 +180,8 @@ struct rows_pass {
     long const chunks = geometry.chunks;
     if constexpr (I == stage_count) {
       long const each = Whole ? chunks : 1;
-      in_parallel(geometry.groups * each, [&](long i) {
-        write_chunk(geometry.group_at(i / each), i % each, (args + i / each * columns)...);
-      });
+      in_parallel(geometry.groups * each,
+                  [&](long i) { write_chunk(geometry.group_at(i / each), i % each, (args + i / each * columns)...); });
     } else {
       using A = sum_of<I, Args...>;
       long span = 1; // chunks a task sums: a power of two, so that it sums a subtree
@@ -213,7 +215,8 @@ struct rows_pass {
 };
 
 template <class L, int Lane, int Outer, int Inner, bool Whole, class T, int R, class Final, class... Stages>
-void run_rows(long const* extent, strided<T, R> const& out, Final const& f, attend::detail::pack<Stages...> const& stages) {
+void run_rows(long const* extent, strided<T, R> const& out, Final const& f,
+              attend::detail::pack<Stages...> const& stages) {
   // A page of a line where it is read once, less where a group's lines should stay in the cache for the next stage.
   constexpr int side_by_side = !Whole && sizeof...(Stages) == 1 ? 1024 : 128;
   rows_geometry<Lane, Outer, Inner, lane_width<L>, side_by_side> const geometry(extent);

@@ -25,8 +25,8 @@ struct rows_geometry {
   static constexpr int line_end = vertical ? axes : axes - 1;
 
   long extent[axes];
-  long groups = 1, tiles_of_lane = 1;                   // groups in all, and along a vertical lane axis
-  long lines = 1, lines_per_block = 1, per_line = 1;    // per_line: blocks that cut one long line
+  long groups = 1, tiles_of_lane = 1;                // groups in all, and along a vertical lane axis
+  long lines = 1, lines_per_block = 1, per_line = 1; // per_line: blocks that cut one long line
   long blocks = 0, chunks = 0;
 
   /// A block's lines [line, last), and the part [begin, end) of the lane axis (horizontal).

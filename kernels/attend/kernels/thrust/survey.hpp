@@ -54,8 +54,8 @@ struct survey {
       if (leaf[i].jumps[axis] || (leaf[i].stride[axis] != 0 && leaf[i].stride[axis] != 1)) return false;
     return true;
   }
-  /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one. Leaves before
-  /// `first_leaf` are left out.
+  /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one.
+  /// Leaves before `first_leaf` are left out.
   double cost(int axis, long extent, int width, int first_leaf) const {
     double sum = 1;
     for (int i = first_leaf; i < leaves; ++i)

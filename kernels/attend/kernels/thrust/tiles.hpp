@@ -8,7 +8,7 @@
 namespace attend::kernels::passes {
 inline namespace ATTEND_DETAIL_ISA {
 
-/// Moves to the next position of the axes [first, last) within [begin, end), the last axis fastest; false after the end.
+/// Moves to the next position of the axes [first, last) within [begin, end), the last axis fastest; false after it.
 inline bool next(long* at, long const* begin, long const* end, int first, int last) {
   for (int axis = last - 1; axis >= first; --axis) {
     if (++at[axis] < end[axis]) return true;
@@ -36,7 +36,8 @@ struct tiles {
     for (int i = 0; i < s.leaves; ++i)
       if (!straight && s.leaf[i].stride[last] != 0 && s.leaf[i].stride[last] != 1) crossing = s.leaf + i;
     for (int i = 0; i < axes; ++i) order[i] = last - i;
-    std::stable_sort(order + (axes > 0), order + axes, [&](int a, int b) { return rank(crossing, a) < rank(crossing, b); });
+    std::stable_sort(order + (axes > 0), order + axes,
+                     [&](int a, int b) { return rank(crossing, a) < rank(crossing, b); });
     long room = elements;
     for (int i = 0; i < axes; ++i) {
       int const axis = order[i];
