@@ -110,11 +110,11 @@ private:
 
   kernels::reference::array expectation(kernels::reference::array expected) {
     using kernels::reference::infinity;
+    elements += expected.size();
+    undecided += std::count(expected.bound.begin(), expected.bound.end(), infinity);
     if (spelled_out_)
       for (std::size_t i = 0; i < expected.values.size(); ++i)
         if (std::isnan(expected.values[i])) expected.bound[i] = infinity;
-    elements += expected.size();
-    undecided += std::count(expected.bound.begin(), expected.bound.end(), infinity);
     return expected;
   }
 
