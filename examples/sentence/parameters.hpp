@@ -9,21 +9,40 @@
 #include <string>
 #include <type_traits>
 
+#include <attend/language.hpp>
 #include <boost/hana.hpp>
 
 #include "safetensors.hpp"
 
 namespace sentence {
 
-inline constexpr std::int64_t layers = 6, heads = 12, features = 384, hidden = 1536, vocabulary = 30522, positions = 512;
+using namespace attend::dims;
+using namespace attend::literals;
 
-/// A tensor of known extents in the file's memory.
-template <std::int64_t... Extents> struct parameter {
-  float const* data = nullptr;
-};
+// Rows of the tables that ids are looked up in.
+// clang-format off
+inline constexpr struct word final : attend::dim<"word", attend::role::matrix, word> { using dim::operator=; } word;
+inline constexpr struct position final : attend::dim<"position", attend::role::matrix, position> { using dim::operator=; } position;
+inline constexpr struct segment final : attend::dim<"segment", attend::role::matrix, segment> { using dim::operator=; } segment;
+// clang-format on
 
-/// y = x weightᵀ + bias
-template <std::int64_t In, std::int64_t Out> struct linear_parameters {
+/// The sizes of MiniLM-L6, each with the name of its dimension.
+inline constexpr std::size_t layers = 6;
+inline constexpr auto features = c = 384_c;         // of a token between the layers
+inline constexpr auto heads = n = 12_c;             // of attention
+inline constexpr auto projected = e = 384_c;        // features of all heads side by side: 12 x 32
+inline constexpr auto hidden = f = 1536_c;          // features inside the second half of a layer
+inline constexpr auto vocabulary = word = 30522_c;  // pieces that have an embedding
+inline constexpr auto positions = position = 512_c; // places that have an embedding
+inline constexpr auto segments = segment = 2_c;     // first or second text; here all is first
+
+/// A tensor of the file: a view with names and extents that the compiler knows.
+template <auto... Extents>
+using parameter = decltype(attend::view<float const>(nullptr, Extents...));
+
+/// y = x * weightᵀ + bias
+template <auto Out, auto In>
+struct linear_parameters {
   using matrix = parameter<Out, In>;
   BOOST_HANA_DEFINE_STRUCT(linear_parameters, (matrix, weight), (parameter<Out>, bias));
 };
@@ -33,41 +52,42 @@ struct norm_parameters {
   BOOST_HANA_DEFINE_STRUCT(norm_parameters, (parameter<features>, weight), (parameter<features>, bias));
 };
 
-/// One row for each id.
-template <std::int64_t Rows> struct table_parameters {
+/// The features of each row.
+template <auto Rows>
+struct table_parameters {
   using matrix = parameter<Rows, features>;
   BOOST_HANA_DEFINE_STRUCT(table_parameters, (matrix, weight));
 };
 
 /// What a token is: its piece, its place, its segment.
 struct embedding_parameters {
-  BOOST_HANA_DEFINE_STRUCT(embedding_parameters,                           //
-                           (table_parameters<vocabulary>, word_embeddings), //
+  BOOST_HANA_DEFINE_STRUCT(embedding_parameters, (table_parameters<vocabulary>, word_embeddings),
                            (table_parameters<positions>, position_embeddings),
-                           (table_parameters<2>, token_type_embeddings), (norm_parameters, LayerNorm));
+                           (table_parameters<segments>, token_type_embeddings), (norm_parameters, LayerNorm));
 };
 
-/// Where the queries, keys and values come from.
+/// What makes the queries, keys and values.
 struct projection_parameters {
-  using square = linear_parameters<features, features>;
-  BOOST_HANA_DEFINE_STRUCT(projection_parameters, (square, query), (square, key), (square, value));
+  using linear = linear_parameters<projected, features>;
+  BOOST_HANA_DEFINE_STRUCT(projection_parameters, (linear, query), (linear, key), (linear, value));
 };
 
 /// A linear map back to the features, added to what went in, and normalised.
-template <std::int64_t In> struct output_parameters {
-  using map = linear_parameters<In, features>;
-  BOOST_HANA_DEFINE_STRUCT(output_parameters, (map, dense), (norm_parameters, LayerNorm));
+template <auto In>
+struct output_parameters {
+  using linear = linear_parameters<features, In>;
+  BOOST_HANA_DEFINE_STRUCT(output_parameters, (linear, dense), (norm_parameters, LayerNorm));
 };
 
 /// The first half of a layer.
 struct attention_parameters {
-  BOOST_HANA_DEFINE_STRUCT(attention_parameters, (projection_parameters, self), (output_parameters<features>, output));
+  BOOST_HANA_DEFINE_STRUCT(attention_parameters, (projection_parameters, self), (output_parameters<projected>, output));
 };
 
 /// The linear map to the hidden features.
 struct intermediate_parameters {
-  using map = linear_parameters<features, hidden>;
-  BOOST_HANA_DEFINE_STRUCT(intermediate_parameters, (map, dense));
+  using linear = linear_parameters<hidden, features>;
+  BOOST_HANA_DEFINE_STRUCT(intermediate_parameters, (linear, dense));
 };
 
 /// One layer: attention, then two linear maps with a GELU between them.
@@ -88,9 +108,11 @@ struct model_parameters {
 };
 
 /// Points `leaf` at the tensor `name`; throws `safetensors_error` where it is missing or of another type or shape.
-template <std::int64_t... Extents>
-void load(parameter<Extents...>& leaf, safetensors const& file, std::string const& name) {
-  leaf.data = file.tensor<float>(name, {Extents...}).data();
+template <class T, class Space, class... Dims, long... Extents>
+void load(attend::tensor_view<T, Space, attend::axis<Dims, Extents>...>& leaf, safetensors const& file,
+          std::string const& name) {
+  auto const elements = file.tensor<std::remove_const_t<T>>(name, {Extents...});
+  leaf = attend::view<T>(elements.data(), attend::extent<Dims, Extents>{}...);
 }
 
 /// Loads every element, named by its number.

@@ -15,16 +15,17 @@
 namespace attend {
 namespace detail {
 
-// Aborts with a sentence when what was given are not distinct named extents; true otherwise.
+// Whether what was given are distinct named extents.
 template <class T, class... E>
-constexpr bool extents_are_right() {
-  if constexpr (!element_type<std::remove_const_t<T>>) return refuse<rule::element_types<argument_given<T>>>(), false;
-  else if constexpr (!(is_extent<std::remove_cvref_t<E>> && ...))
-    return refuse<rule::extents_by_name<argument_given<std::remove_cvref_t<E>>...>>(), false;
-  else if constexpr (!distinct<types<typename std::remove_cvref_t<E>::dim...>>)
-    return refuse<rule::dims_distinct<dims_of_x<typename std::remove_cvref_t<E>::dim...>>>(), false;
-  else return true;
+constexpr auto checked_extents() {
+  if constexpr (((broken<E> || std::is_same_v<E, ill_formed_extent>) || ...)) return ill_formed{};
+  else if constexpr (!element_type<std::remove_const_t<T>>) return violation<rule::element_types<argument_given<T>>>{};
+  else if constexpr (!(is_extent<E> && ...)) return violation<rule::extents_by_name<argument_given<E>...>>{};
+  else if constexpr (!distinct<types<typename E::dim...>>) return violation<rule::dims_distinct<dims_of_x<typename E::dim...>>>{};
+  else return fine{};
 }
+template <class T, class... E>
+inline constexpr bool extents_are_right = std::is_same_v<decltype(checked_extents<T, E...>()), fine>;
 
 template <class D>
 long valid_extent(long n) {
@@ -60,6 +61,51 @@ T element_of_number(double x) {
   else return static_cast<T>(x);
 }
 
+// A tensor whose elements are not set, or the rule that its description breaks.
+template <class T, class... E>
+auto raw(E... e) {
+  if constexpr (!extents_are_right<T, E...>) return checked_extents<T, E...>();
+  else {
+    auto v = shaped<T, host>(static_cast<T*>(nullptr), e...);
+    auto memory = allocate<T>(v.size());
+    v.data = memory.get();
+    return [&]<class S, class... A>(tensor_view<T, S, A...> const& whole) {
+      return tensor<T, S, A...>(std::move(memory), whole);
+    }(v);
+  }
+}
+
+template <class T, class... E>
+auto filled_with(double x, E... e) {
+  auto r = raw<T>(e...);
+  if constexpr (!broken<decltype(r)>) std::fill(r.begin(), r.end(), element_of_number<T>(x));
+  return r;
+}
+
+template <class T, class Draw, class... E>
+auto drawn(std::uint64_t stream, Draw draw, E... e) {
+  if constexpr (!floating<T>) return violation<rule::random_floats<argument_given<T>>>{};
+  else {
+    auto r = raw<T>(e...);
+    if constexpr (!broken<decltype(r)>) {
+      std::mt19937_64 bits(stream);
+      for (T& x : r) x = static_cast<T>(draw(bits));
+    }
+    return r;
+  }
+}
+
+template <class T, class... E>
+auto copied(char const* what, T const* list, std::size_t count, E... e) {
+  auto r = raw<T>(e...);
+  if constexpr (!broken<decltype(r)>) {
+    if (static_cast<long>(count) != r.size())
+      throw shape_error(std::string(what) + " requires as many elements as the extents make, " + std::to_string(r.size()) + "; there are " + std::to_string(count));
+    std::copy(list, list + count, r.begin());
+  }
+  return r;
+}
+
 } // namespace detail
 
 /// A seed for `normal` and `uniform`; without one, each call continues a fixed sequence of streams.
@@ -70,92 +116,56 @@ struct seed {
 /// A tensor whose elements are not set.
 template <class T, class... E>
 auto uninitialized(E... e) {
-  if constexpr (!detail::extents_are_right<T, E...>()) return ill_formed{};
-  else {
-    auto v = detail::shaped<T, host>(static_cast<T*>(nullptr), e...);
-    auto memory = detail::allocate<T>(v.size());
-    v.data = memory.get();
-    return [&]<class S, class... A>(tensor_view<T, S, A...> const& whole) {
-      return tensor<T, S, A...>(std::move(memory), whole);
-    }(v);
-  }
+  return detail::reported(detail::raw<T>(e...));
 }
 
 /// A tensor of elements that all equal `x`.
 template <class T, class... E>
 auto full(double x, E... e) {
-  auto r = uninitialized<T>(e...);
-  if constexpr (!detail::broken<decltype(r)>) std::fill(r.begin(), r.end(), detail::element_of_number<T>(x));
-  return r;
+  return detail::reported(detail::filled_with<T>(x, e...));
 }
 /// A tensor of zeros.
 template <class T, class... E>
 auto zeros(E... e) {
-  return full<T>(0, e...);
+  return detail::reported(detail::filled_with<T>(0, e...));
 }
 /// A tensor of ones.
 template <class T, class... E>
 auto ones(E... e) {
-  return full<T>(1, e...);
+  return detail::reported(detail::filled_with<T>(1, e...));
 }
 
 /// A tensor of normally distributed elements, mean 0 and variance 1.
-template <floating T, class... E>
+template <class T, class... E>
 auto normal(seed stream, E... e) {
-  auto r = uninitialized<T>(e...);
-  if constexpr (!detail::broken<decltype(r)>) {
-    std::mt19937_64 bits(stream.value);
-    std::normal_distribution<float> draw;
-    for (T& x : r) x = static_cast<T>(draw(bits));
-  }
-  return r;
+  return detail::reported(detail::drawn<T>(stream.value, std::normal_distribution<float>(), e...));
 }
-template <floating T, class... E>
+template <class T, class... E>
 auto normal(E... e) {
-  return normal<T>(seed{detail::next_stream()}, e...);
+  return detail::reported(detail::drawn<T>(detail::next_stream(), std::normal_distribution<float>(), e...));
 }
 
 /// A tensor of elements uniform in [0, 1).
-template <floating T, class... E>
+template <class T, class... E>
 auto uniform(seed stream, E... e) {
-  auto r = uninitialized<T>(e...);
-  if constexpr (!detail::broken<decltype(r)>) {
-    std::mt19937_64 bits(stream.value);
-    std::uniform_real_distribution<float> draw;
-    for (T& x : r) x = static_cast<T>(draw(bits));
-  }
-  return r;
+  return detail::reported(detail::drawn<T>(stream.value, std::uniform_real_distribution<float>(), e...));
 }
-template <floating T, class... E>
+template <class T, class... E>
 auto uniform(E... e) {
-  return uniform<T>(seed{detail::next_stream()}, e...);
+  return detail::reported(detail::drawn<T>(detail::next_stream(), std::uniform_real_distribution<float>(), e...));
 }
 
 /// A tensor of the listed elements, in storage order.
 /// Throws shape_error when their number is not the product of the extents.
 template <class T, class... E>
 auto values(std::initializer_list<T> list, E... e) {
-  auto r = uninitialized<T>(e...);
-  if constexpr (!detail::broken<decltype(r)>) {
-    if (static_cast<long>(list.size()) != r.size())
-      throw shape_error("values(list, dims...) requires " + std::to_string(r.size()) + " elements; the list has " +
-                        std::to_string(list.size()));
-    std::copy(list.begin(), list.end(), r.begin());
-  }
-  return r;
+  return detail::reported(detail::copied("values(list, dims...)", list.begin(), list.size(), e...));
 }
 
 /// A tensor of a copy of contiguous elements. Throws shape_error when their number is not the product of the extents.
 template <class T, class... E>
 auto copy_of(std::span<T const> list, E... e) {
-  auto r = uninitialized<T>(e...);
-  if constexpr (!detail::broken<decltype(r)>) {
-    if (static_cast<long>(list.size()) != r.size())
-      throw shape_error("copy_of(elements, dims...) requires " + std::to_string(r.size()) + " elements; there are " +
-                        std::to_string(list.size()));
-    std::copy(list.begin(), list.end(), r.begin());
-  }
-  return r;
+  return detail::reported(detail::copied("copy_of(elements, dims...)", list.data(), list.size(), e...));
 }
 
 /// Strides of a view by name, in elements: `strides(s = 128, d = 1)`.
@@ -164,44 +174,63 @@ constexpr auto strides(extent<D, N>... e) {
   return tensor_view<bool, anywhere, axis<D, N>...>{{}, nullptr, {}, {e.size()...}};
 }
 
+namespace detail {
+
+template <class T, class Space, class... E>
+auto view_of(T* data, E... e) {
+  if constexpr (!extents_are_right<T, E...>) return checked_extents<T, E...>();
+  else return shaped<T, Space>(data, e...);
+}
+
+template <class T, class Space, class... SA, class... E>
+auto strided_view_of(T* data, tensor_view<bool, anywhere, SA...> by, E... e) {
+  if constexpr (!extents_are_right<T, E...>) return checked_extents<T, E...>();
+  else if constexpr (minus_t<types<typename E::dim...>, types<typename SA::dim...>>::size > 0 || sizeof...(SA) != sizeof...(E))
+    return violation<rule::strides_for_every_dim<dims_of_x<typename E::dim...>, dims_of_strides<typename SA::dim...>>>{};
+  else {
+    auto v = shaped<T, Space>(data, e...);
+    int i = 0;
+    ((v.strides[i++] = by.stride(typename E::dim{})), ...);
+    return v;
+  }
+}
+
+template <class Space, class M, class... D>
+auto mdspan_view(M const& m, D... d) {
+  using T = std::remove_pointer_t<decltype(m.data_handle())>;
+  using Checked = decltype(checked_extents<T, extent<D, dynamic>...>());
+  if constexpr (broken<Checked>) return Checked{};
+  else if constexpr (sizeof...(D) != M::rank()) return violation<rule::names_for_every_dim<dims_of_x<D...>, rank_of_mdspan<static_cast<int>(M::rank())>>>{};
+  else {
+    auto v = shaped<T, Space>(m.data_handle(), (d = 0l)...);
+    for (std::size_t i = 0; i < sizeof...(D); ++i) {
+      v.extents[i] = static_cast<long>(m.extent(i));
+      v.strides[i] = static_cast<long>(m.stride(i));
+    }
+    return v;
+  }
+}
+
+} // namespace detail
+
 /// A view of memory that somebody else keeps, contiguous in the order of the dims given.
 template <class T, class Space = host, class... E>
   requires(std::is_object_v<T>)
 auto view(T* data, E... e) {
-  if constexpr (!detail::extents_are_right<T, E...>()) return ill_formed{};
-  else return detail::shaped<T, Space>(data, e...);
+  return detail::reported(detail::view_of<T, Space>(data, e...));
 }
 
 /// A view with a stride for every dim.
 template <class T, class Space = host, class... SA, class... E>
 auto view(T* data, tensor_view<bool, anywhere, SA...> by, E... e) {
-  if constexpr (!detail::extents_are_right<T, E...>()) return ill_formed{};
-  else {
-    using given = detail::types<typename SA::dim...>;
-    if constexpr (sizeof...(SA) != sizeof...(E) || !(detail::in<typename E::dim, given> && ...))
-      return detail::refuse<rule::strides_for_every_dim<dims_of_x<typename E::dim...>, argument_given<given>>>();
-    else {
-      auto v = detail::shaped<T, Space>(data, e...);
-      int i = 0;
-      ((v.strides[i++] = by.stride(typename E::dim{})), ...);
-      return v;
-    }
-  }
+  return detail::reported(detail::strided_view_of<T, Space>(data, by, e...));
 }
 
 /// A view of anything that looks like std::mdspan, its dims named in order.
 template <class Space = host, class M, dimension... D>
   requires requires(M const& m) { m.data_handle(); m.extent(0); m.stride(0); }
 auto view(M const& m, D... d) {
-  using T = std::remove_pointer_t<decltype(m.data_handle())>;
-  static_assert(sizeof...(D) == M::rank(), "view(mdspan, dims...) requires a name for every dimension of the mdspan");
-  static_assert(detail::distinct<detail::types<D...>>, "view(mdspan, dims...) requires its dimensions to be different");
-  auto v = detail::shaped<T, Space>(m.data_handle(), (d = 0l)...);
-  for (std::size_t i = 0; i < sizeof...(D); ++i) {
-    v.extents[i] = static_cast<long>(m.extent(i));
-    v.strides[i] = static_cast<long>(m.stride(i));
-  }
-  return v;
+  return detail::reported(detail::mdspan_view<Space>(m, d...));
 }
 
 } // namespace attend

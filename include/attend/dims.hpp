@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dimensions: empty named types, each with an object of the same name, so that an error prints the word the user wrote.
 #pragma once
-#include <attend/meta.hpp>
+#include <attend/rules.hpp>
 #include <boost/hana/integral_constant.hpp>
 #include <concepts>
 #include <cstddef>
@@ -42,6 +42,13 @@ struct name_text {
   }
 };
 struct dim_base {};
+// What `s = x` gives where x is no whole number, once it has said so; the tensor made of it says no more.
+struct ill_formed_extent {};
+template <class D, class T>
+constexpr ill_formed_extent no_extent() {
+  if constexpr (!std::is_same_v<T, ill_formed_extent>) static_assert(sizeof(rule::whole_extent<dimension_named<D>, argument_given<T>>) > 0);
+  return {};
+}
 } // namespace detail
 
 /// A dimension, declared in one line:
@@ -54,6 +61,10 @@ struct dim : detail::dim_base {
   template <class T, T N>
   constexpr extent<Self, static_cast<long>(N)> operator=(boost::hana::integral_constant<T, N>) const {
     return {};
+  }
+  template <class T>
+  constexpr auto operator=(T) const {
+    return detail::no_extent<Self, T>();
   }
 };
 

@@ -35,56 +35,69 @@ using dims_shown_x = apply_list_t<typename X::shape::dims, dims_of_x>;
 template <class X>
 using dims_shown_y = apply_list_t<typename X::shape::dims, dims_of_y>;
 
+template <class X, class... D>
+using dimensions_missing = apply_list_t<minus_t<types<D...>, typename X::shape::dims>, dimension_named>;
+
 template <class X, class Y>
 inline constexpr bool space_clash = !std::is_same_v<typename X::space, anywhere> && !std::is_same_v<typename Y::space, anywhere> &&
                                     !std::is_same_v<typename X::space, typename Y::space>;
 
-// The rules every operation of two operands shares; ill_formed where one is broken, void where all hold.
+// The rules every operation of two operands shares.
 template <class X, class Y>
-constexpr auto meet_operands() {
+constexpr auto meeting() {
   using D = clash_t<typename X::shape, typename Y::shape>;
   if constexpr (broken<X> || broken<Y>) return ill_formed{};
   else if constexpr (!std::is_void_v<D>)
-    return refuse<rule::same_extent<extents_of_x_and_y<D, extent_in<typename X::shape, D>, extent_in<typename Y::shape, D>>>>();
+    return violation<rule::same_extent<extents_of_x_and_y<D, extent_in<typename X::shape, D>, extent_in<typename Y::shape, D>>>>{};
   else if constexpr (space_clash<X, Y>)
-    return refuse<rule::one_memory_space<memory_of_x<typename X::space>, memory_of_y<typename Y::space>>>();
+    return violation<rule::one_memory_space<memory_of_x<typename X::space>, memory_of_y<typename Y::space>>>{};
+  else return fine{};
 }
 template <class X, class Y>
-inline constexpr bool meets = std::is_void_v<decltype(meet_operands<X, Y>())>;
+inline constexpr bool meets = std::is_same_v<decltype(meeting<X, Y>()), fine>;
+
+// What an operation answers that was given something else where it wants dims: a local variable may hide one.
+template <class... A>
+constexpr auto unnamed() {
+  if constexpr ((broken<A> || ...)) return ill_formed{};
+  else return violation<rule::dims_by_name<argument_given<A>...>>{};
+}
 
 template <class Op, class X>
 constexpr auto map(X x) {
-  if constexpr (broken<X>) return ill_formed{};
+  if constexpr (broken<X>) return x;
   else return elementwise<Op, X>{{}, {{std::move(x)}}};
 }
 template <class Op, class X, class Y>
 constexpr auto map(X x, Y y) {
-  if constexpr (!meets<X, Y>) return ill_formed{};
+  if constexpr (!meets<X, Y>) return meeting<X, Y>();
   else return elementwise<Op, X, Y>{{}, {{std::move(x)}, {std::move(y)}}};
 }
 template <class Op, class X, class Y, class Z>
 constexpr auto map(X x, Y y, Z z) {
-  if constexpr (!meets<X, Y> || !meets<Y, Z> || !meets<X, Z>) return ill_formed{};
+  if constexpr (!meets<X, Y>) return meeting<X, Y>();
+  else if constexpr (!meets<Y, Z>) return meeting<Y, Z>();
+  else if constexpr (!meets<X, Z>) return meeting<X, Z>();
   else return elementwise<Op, X, Y, Z>{{}, {{std::move(x)}, {std::move(y)}, {std::move(z)}}};
 }
 
 template <class Op, class X, class Y>
 constexpr auto arithmetic(X x, Y y) {
   if constexpr (broken<X> || broken<Y>) return ill_formed{};
-  else if constexpr (is_bool<X>) return refuse<rule::arithmetic_on_bool<dims_shown_x<X>>>();
-  else if constexpr (is_bool<Y>) return refuse<rule::arithmetic_on_bool<dims_shown_y<Y>>>();
+  else if constexpr (is_bool<X>) return violation<rule::arithmetic_on_bool<dims_shown_x<X>>>{};
+  else if constexpr (is_bool<Y>) return violation<rule::arithmetic_on_bool<dims_shown_y<Y>>>{};
   else return map<Op>(std::move(x), std::move(y));
 }
 template <class Op, class... X>
 constexpr auto logic(X... x) {
   if constexpr ((broken<X> || ...)) return ill_formed{};
-  else if constexpr (!(is_bool<X> && ...)) return refuse<rule::logic_on_bool<type_of_x<typename X::value_type>...>>();
+  else if constexpr (!(is_bool<X> && ...)) return violation<rule::logic_on_bool<type_of_x<typename X::value_type>...>>{};
   else return map<Op>(std::move(x)...);
 }
 template <class Op, class X>
 constexpr auto function(X x) {
   if constexpr (broken<X>) return ill_formed{};
-  else if constexpr (is_bool<X>) return refuse<rule::arithmetic_on_bool<dims_shown_x<X>>>();
+  else if constexpr (is_bool<X>) return violation<rule::arithmetic_on_bool<dims_shown_x<X>>>{};
   else return map<Op>(std::move(x));
 }
 
@@ -94,18 +107,18 @@ constexpr auto function(X x) {
   template <class X, class Y>                                                                                          \
     requires operands<X, Y>                                                                                            \
   constexpr auto NAME(X&& x, Y&& y) {                                                                                  \
-    return detail::HOW<OP>(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y)));                      \
+    return detail::reported(detail::HOW<OP>(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y))));    \
   }
 #define ATTEND_SWAPPED(HOW, NAME, OP)                                                                                  \
   template <class X, class Y>                                                                                          \
     requires operands<X, Y>                                                                                            \
   constexpr auto NAME(X&& x, Y&& y) {                                                                                  \
-    return detail::HOW<OP>(detail::lift(static_cast<Y&&>(y)), detail::lift(static_cast<X&&>(x)));                      \
+    return detail::reported(detail::HOW<OP>(detail::lift(static_cast<Y&&>(y)), detail::lift(static_cast<X&&>(x))));    \
   }
 #define ATTEND_UNARY(HOW, NAME, OP)                                                                                    \
   template <expression X>                                                                                              \
   constexpr auto NAME(X&& x) {                                                                                         \
-    return detail::HOW<OP>(detail::lift(static_cast<X&&>(x)));                                                         \
+    return detail::reported(detail::HOW<OP>(detail::lift(static_cast<X&&>(x))));                                       \
   }
 ATTEND_BINARY(arithmetic, operator+, op::add)
 ATTEND_BINARY(arithmetic, operator-, op::sub)
@@ -154,14 +167,14 @@ template <class C, class X, class Y>
 constexpr auto where(C&& c, X&& x, Y&& y) {
   using A = detail::lifted<C>;
   if constexpr (detail::broken<A>) return ill_formed{};
-  else if constexpr (!detail::is_bool<A>) return detail::refuse<rule::where_needs_condition<type_of_x<typename A::value_type>>>();
-  else return detail::map<op::where>(detail::lift(static_cast<C&&>(c)), detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y)));
+  else if constexpr (!detail::is_bool<A>) return detail::reported(detail::violation<rule::where_needs_condition<type_of_x<typename A::value_type>>>{});
+  else return detail::reported(detail::map<op::where>(detail::lift(static_cast<C&&>(c)), detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y))));
 }
 
 /// x converted to T: rounded to nearest even for floats, toward zero for integers, `x != 0` for bool.
 template <class T, expression X>
 constexpr auto cast(X&& x) {
-  if constexpr (!element_type<T>) return detail::refuse<rule::element_types<argument_given<T>>>();
+  if constexpr (!element_type<T>) return detail::reported(detail::violation<rule::element_types<argument_given<T>>>{});
   else return detail::map<op::cast<T>>(detail::lift(static_cast<X&&>(x)));
 }
 
@@ -174,6 +187,14 @@ constexpr index_node<D> index(D) {
 template <dimension D>
 constexpr length_node<D> length(D) {
   return {};
+}
+template <class D>
+constexpr auto index(D) {
+  return detail::reported(detail::unnamed<D>());
+}
+template <class D>
+constexpr auto length(D) {
+  return detail::reported(detail::unnamed<D>());
 }
 
 } // namespace attend

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Evaluation: checks every extent, then runs the plan where the operands live.
 #pragma once
+#include <attend/rules.hpp> // first, so that an error is traced through no other header
+
 #include <attend/codegen/together.hpp>
 #include <attend/oracle.hpp>
 #include <attend/plan.hpp>
@@ -43,8 +45,8 @@ constexpr tensor_view<T, S, A...> writable(tensor_view<T, S, A...> const& x) {
   return x;
 }
 template <class X>
-constexpr ill_formed writable(X const&) {
-  return refuse<rule::into_writable<argument_given<X>>>();
+constexpr auto writable(X const&) {
+  return violation<rule::into_writable<argument_given<X>>>{};
 }
 
 template <class E>
@@ -113,25 +115,38 @@ void evaluate_node(E const& e, Out const& out, route how) {
 }
 
 template <class E>
-constexpr bool can_evaluate() {
-  if constexpr (broken<E>) return false;
-  else if constexpr (!every_extent_given<typename E::shape>) return refuse<rule::extent_known<apply_list_t<typename E::shape::dims, dims_of_expression>>>(), false;
-  else if constexpr (std::is_same_v<typename E::space, cuda>) return refuse<rule::machine_for_space<memory_of_x<typename E::space>>>(), false;
-  else return true;
+constexpr auto evaluable() {
+  if constexpr (broken<E>) return ill_formed{};
+  else if constexpr (!every_extent_given<typename E::shape>) return violation<rule::extent_known<apply_list_t<typename E::shape::dims, dims_of_expression>>>{};
+  else if constexpr (std::is_same_v<typename E::space, cuda>) return violation<rule::machine_for_space<memory_of_x<typename E::space>>>{};
+  else return fine{};
 }
+template <class E>
+inline constexpr bool can_evaluate = std::is_same_v<decltype(evaluable<E>()), fine>;
 
 template <class E, class Out>
-constexpr bool fits_into() {
+constexpr auto fitting() {
   using Want = typename E::shape::dims;
   using Have = typename Out::shape::dims;
-  if constexpr (broken<E> || broken<Out>) return false;
+  using D = clash_t<typename E::shape, typename Out::shape>;
+  if constexpr (broken<E> || broken<Out>) return ill_formed{};
   else if constexpr (minus_t<Want, Have>::size > 0 || minus_t<Have, Want>::size > 0)
-    return refuse<rule::into_same_dims<apply_list_t<Want, dims_of_expression>, apply_list_t<Have, dims_of_y>>>(), false;
-  else if constexpr (!std::is_void_v<clash_t<typename E::shape, typename Out::shape>>) {
-    using D = clash_t<typename E::shape, typename Out::shape>;
-    return refuse<rule::same_extent<extents_of_x_and_y<D, extent_in<typename E::shape, D>, extent_in<typename Out::shape, D>>>>(), false;
-  } else if constexpr (std::is_same_v<typename E::space, cuda>) return refuse<rule::machine_for_space<memory_of_x<typename E::space>>>(), false;
-  else return true;
+    return violation<rule::into_same_dims<apply_list_t<Want, dims_of_expression>, apply_list_t<Have, dims_of_result>>>{};
+  else if constexpr (!std::is_void_v<D>)
+    return violation<rule::same_extent<extents_of_x_and_y<D, extent_in<typename E::shape, D>, extent_in<typename Out::shape, D>>>>{};
+  else if constexpr (space_clash<E, Out>) return violation<rule::one_memory_space<memory_of_x<typename E::space>, memory_of_y<typename Out::space>>>{};
+  else if constexpr (std::is_same_v<typename Out::space, cuda>) return violation<rule::machine_for_space<memory_of_x<typename Out::space>>>{};
+  else return fine{};
+}
+template <class E, class Out>
+inline constexpr bool fits_into = std::is_same_v<decltype(fitting<E, Out>()), fine>;
+
+// The first of several answers that is a broken rule, else ill_formed where there is one of these.
+template <class First, class... Rest>
+constexpr auto first_violation() {
+  if constexpr (sizeof...(Rest) == 0) return First{};
+  else if constexpr (broken<First> && !std::is_same_v<First, ill_formed>) return First{};
+  else return first_violation<Rest...>();
 }
 
 template <class A>
@@ -148,21 +163,24 @@ auto result_for(E const& e) {
 }
 
 template <class V, class E>
-void evaluate_one(V const& out, E const& e) {
-  if constexpr (fits_into<E, V>()) evaluate_node(e, out, route_from_environment());
+auto evaluate_one(V const& out, E const& e) {
+  if constexpr (!fits_into<E, V>) return fitting<E, V>();
+  else return evaluate_node(e, out, route_from_environment()), fine{};
 }
 
 // Several results: those that others contain come first, and the others read them.
 template <class Outs, class... E>
-void evaluate_several(Outs const& outs, E const&... e) {
-  route const how = route_from_environment();
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    if constexpr ((fits_into<E, std::tuple_element_t<I, Outs>>() && ...)) {
+auto evaluate_several(Outs const& outs, E const&... e) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    if constexpr (!(fits_into<E, std::tuple_element_t<I, Outs>> && ...)) return first_violation<decltype(fitting<E, std::tuple_element_t<I, Outs>>())...>();
+    else {
+      route const how = route_from_environment();
       (check_result(e, std::get<I>(outs)), ...);
-      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...);
+      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
       auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
-      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...)) return (evaluate_node(e, std::get<I>(outs), how), ...);
+      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...)) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
       codegen::run_together(trees, outs);
+      return fine{};
     }
   }(std::make_index_sequence<sizeof...(E)>{});
 }
@@ -172,7 +190,7 @@ void evaluate_several(Outs const& outs, E const&... e) {
 /// Names where results go: `evaluate(into(out), x)`, `evaluate(into(o, w), x, weights)`.
 template <class... V>
 auto into(V&&... out) {
-  return into_views<decltype(detail::writable(out))...>{{detail::writable(out)...}};
+  return into_views<decltype(detail::reported(detail::writable(out)))...>{{detail::reported(detail::writable(out))...}};
 }
 
 /// The value of an expression, a tensor of its dims where its operands live.
@@ -181,7 +199,7 @@ template <expression E>
 auto evaluate(E&& e) {
   auto const node = detail::lift(static_cast<E&&>(e));
   using Node = std::remove_cv_t<decltype(node)>;
-  if constexpr (!detail::can_evaluate<Node>()) return ill_formed{};
+  if constexpr (!detail::can_evaluate<Node>) return detail::reported(detail::evaluable<Node>());
   else {
     auto out = detail::result_for(node);
     detail::evaluate_node(node, out.view(), route_from_environment());
@@ -193,8 +211,10 @@ auto evaluate(E&& e) {
 template <expression... E>
   requires(sizeof...(E) > 1)
 auto evaluate(E&&... e) {
-  if constexpr (!(detail::can_evaluate<detail::lifted<E>>() && ...)) return ill_formed{};
-  else {
+  if constexpr (!(detail::can_evaluate<detail::lifted<E>> && ...)) {
+    static_cast<void>(detail::reported(detail::first_violation<decltype(detail::evaluable<detail::lifted<E>>())...>()));
+    return std::make_tuple((static_cast<void>(e), ill_formed{})...); // as many as there are names for
+  } else {
     return [](auto const&... node) {
       auto results = std::make_tuple(detail::result_for(node)...);
       std::apply([&](auto&... out) { detail::evaluate_several(std::make_tuple(out.view()...), node...); }, results);
@@ -207,12 +227,12 @@ auto evaluate(E&&... e) {
 /// A result that overlaps an operand is computed aside first.
 template <class V, expression E>
 void evaluate(into_views<V> const& out, E&& e) {
-  detail::evaluate_one(std::get<0>(out.views), detail::lift(static_cast<E&&>(e)));
+  static_cast<void>(detail::reported(detail::evaluate_one(std::get<0>(out.views), detail::lift(static_cast<E&&>(e)))));
 }
 template <class... V, expression... E>
   requires(sizeof...(V) > 1 && sizeof...(V) == sizeof...(E))
 void evaluate(into_views<V...> const& out, E&&... e) {
-  detail::evaluate_several(out.views, detail::lift(static_cast<E&&>(e))...);
+  static_cast<void>(detail::reported(detail::evaluate_several(out.views, detail::lift(static_cast<E&&>(e))...)));
 }
 
 /// Gives back the workspace that this thread keeps between evaluations.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // An expression explained: its tree as written with dims and types, then the steps it becomes, or why they are not one.
 #pragma once
+#include <attend/rules.hpp> // first, so that an error is traced through no other header
+
 #include <attend/codegen/place.hpp>
 #include <attend/plan.hpp>
 #include <sstream>
@@ -123,7 +125,7 @@ std::string explain_steps(Tree const& tree) {
   else {
     auto region = codegen::cover<true>(tree);
     auto const result = codegen::detail::store<typename Tree::value_type>(tree, typename Tree::shape::dims{}).whole();
-    codegen::detail::placing places;
+    codegen::detail::placing<true> places;
     places.template root<typename Tree::value_type>(region, result);
     long const workspace = places.lay_out();
     std::string s;

@@ -111,7 +111,7 @@ struct joined<X, Y, Z> {
 template <class Op>
 inline constexpr bool is_condition = in<Op, types<op::less, op::less_equal, op::equal, op::not_equal, op::both, op::either, op::no>>;
 template <class Op>
-inline constexpr bool keeps_whole = in<Op, types<op::add, op::sub, op::mul, op::max, op::min, op::neg, op::abs, op::where>>;
+inline constexpr bool keeps_whole = in<Op, types<op::add, op::sub, op::mul, op::max, op::min, op::neg, op::abs, op::where, op::filled>>;
 
 template <class Op, class V>
 struct result_type {
@@ -221,8 +221,10 @@ template <class Table, class Ids, class D>
 struct gather_node : node<gather_node<Table, Ids, D>> {
   using value_type = typename Table::value_type;
   using space = typename detail::joined_space<typename Table::space, typename Ids::space>::type;
-  using shape = detail::unite_shapes<typename Ids::shape, detail::drop_dims<typename Table::shape, detail::types<D>>>;
-  using orientation = detail::natural_orientation<shape>;
+  using rest = detail::drop_dims<typename Table::shape, detail::types<D>>;
+  using shape = detail::unite_shapes<typename Ids::shape, rest>;
+  // an embedding (..., s, c) is a matrix of both; a table of numbers leaves rows and columns to the ids
+  using orientation = std::conditional_t<(detail::matrix_dims_t<typename rest::dims>::size > 0), detail::natural_orientation<shape>, typename Ids::orientation>;
   Table table;
   Ids ids;
 };

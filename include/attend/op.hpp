@@ -41,6 +41,7 @@ struct either { static constexpr char const* symbol = "||"; static constexpr boo
 struct no { static constexpr char const* symbol = "!"; };
 
 struct where { static constexpr char const* symbol = "where"; };          // where(c, x, y): x if c, else y
+struct filled : where {};                                                // a mask with a finite fill: where(kept, x, fill)
 struct masked { static constexpr char const* symbol = "masked"; };        // masked(kept, x): x if kept, else minus infinity
 struct random { static constexpr char const* symbol = "random"; };        // random(position, seed): 24 random bits
 

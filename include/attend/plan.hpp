@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the compiler knows of an expression before it runs: its plan, whether it is fused, and why not.
 #pragma once
+#include <attend/rules.hpp> // first, so that an error is traced through no other header
+
+#include <attend/codegen/patterns/reasons.hpp> // the same
+
 #include <attend/codegen/cover.hpp>
 #include <attend/codegen/place.hpp>
 
@@ -207,7 +211,7 @@ template <expression E>
 constexpr bool require_fused(E const&) {
   if constexpr (!detail::broken<E> && !is_fused<E>) {
     using Reason = codegen::detail::reason_t<E>;
-    static_assert(sizeof(typename Reason::template refused<E>) > 0);
+    static_assert(sizeof(typename Reason::refused) > 0);
   }
   return true;
 }

@@ -25,8 +25,8 @@ constexpr auto call(X x) {
 
 template <class Orientation, class X, class Y, class... D>
 constexpr auto contract_nodes(X x, Y y, types<D...>) {
-  if constexpr (!meets<X, Y>) return ill_formed{};
-  else if constexpr (is_bool<X> || is_bool<Y>) return refuse<rule::numbers_in_product<dims_shown_x<X>, dims_shown_y<Y>>>();
+  if constexpr (!meets<X, Y>) return meeting<X, Y>();
+  else if constexpr (is_bool<X> || is_bool<Y>) return violation<rule::numbers_in_product<dims_shown_x<X>, dims_shown_y<Y>>>{};
   else return contraction<X, Y, types<D...>, Orientation>{{}, std::move(x), std::move(y)};
 }
 
@@ -35,7 +35,7 @@ constexpr auto contract_nodes(X x, Y y, types<D...>) {
 template <class RowX, class Inner, class RowY, class ColumnY, class X, class Y>
 constexpr auto multiply_matrices(X x, Y y) {
   using Names = unite_t<typename X::shape::dims, typename Y::shape::dims>;
-  if constexpr (!prime_apart<Inner, RowY>) return refuse<rule::same_inner_dim<column_of_x<Inner>, row_of_y<RowY>>>();
+  if constexpr (!prime_apart<Inner, RowY>) return violation<rule::same_inner_dim<column_of_x<Inner>, row_of_y<RowY>>>{};
   else {
     // a(s, s') * b(s, s') sums over a third name
     using Sum = std::conditional_t<!std::is_same_v<Inner, RowY> && in<Inner, typename Y::shape::dims>, fresh_t<primed<Inner>, Names>, Inner>;
@@ -46,6 +46,17 @@ constexpr auto multiply_matrices(X x, Y y) {
   }
 }
 
+template <class X, class Y, class... D>
+constexpr auto contract_by_name(X x, Y y, types<D...> dims) {
+  using Dx = typename X::shape::dims;
+  using Dy = typename Y::shape::dims;
+  if constexpr (broken<X> || broken<Y>) return ill_formed{};
+  else if constexpr (sizeof...(D) == 0) return violation<rule::contract_needs_dim<dims_shown_x<X>>>{};
+  else if constexpr (!distinct<types<D...>>) return violation<rule::dims_distinct<dims_of_x<D...>>>{};
+  else if constexpr (!((in<D, Dx> && in<D, Dy>) && ...)) return violation<rule::contracted_in_both<dimension_named<D>..., dims_shown_x<X>, dims_shown_y<Y>>>{};
+  else return contract_nodes<no_orientation>(std::move(x), std::move(y), dims);
+}
+
 template <class List, class D>
 using other_of_two = element_of_t<minus_t<List, types<D>>, 0>;
 
@@ -53,7 +64,7 @@ template <class X, class Y>
 constexpr auto multiply(X x, Y y) {
   if constexpr (broken<X> || broken<Y>) return ill_formed{};
   else if constexpr (matrix_rank<X> == 0 || matrix_rank<Y> == 0) return arithmetic<op::mul>(std::move(x), std::move(y));
-  else if constexpr (matrix_rank<X> != 2 || matrix_rank<Y> != 2) return refuse<rule::two_matrix_dims<dims_shown_x<X>, dims_shown_y<Y>>>();
+  else if constexpr (matrix_rank<X> != 2 || matrix_rank<Y> != 2) return violation<rule::two_matrix_dims<dims_shown_x<X>, dims_shown_y<Y>>>{};
   else {
     using MX = matrix_dims_t<typename X::shape::dims>;
     using MY = matrix_dims_t<typename Y::shape::dims>;
@@ -64,12 +75,12 @@ constexpr auto multiply(X x, Y y) {
     else if constexpr (free_x && has_orientation<Y>) {
       if constexpr (in<row_of<Y>, MX>)
         return multiply_matrices<other_of_two<MX, row_of<Y>>, row_of<Y>, row_of<Y>, column_of<Y>>(std::move(x), std::move(y));
-      else return refuse<rule::known_rows_and_columns<dims_shown_x<X>>>();
+      else return violation<rule::known_rows_and_columns<dims_shown_x<X>>>{};
     } else if constexpr (has_orientation<X> && free_y) {
       if constexpr (in<column_of<X>, MY>)
         return multiply_matrices<row_of<X>, column_of<X>, column_of<X>, other_of_two<MY, column_of<X>>>(std::move(x), std::move(y));
-      else return refuse<rule::known_rows_and_columns<dims_shown_y<Y>>>();
-    } else return refuse<rule::known_rows_and_columns<dims_shown_x<X>, dims_shown_y<Y>>>();
+      else return violation<rule::known_rows_and_columns<dims_shown_y<Y>>>{};
+    } else return violation<rule::known_rows_and_columns<dims_shown_x<X>, dims_shown_y<Y>>>{};
   }
 }
 
@@ -80,19 +91,17 @@ constexpr auto multiply(X x, Y y) {
 template <class X, class Y>
   requires operands<X, Y>
 constexpr auto operator*(X&& x, Y&& y) {
-  return detail::multiply(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y)));
+  return detail::reported(detail::multiply(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y))));
 }
 
 /// The sum of x times y over the named dims, everything else by name. The result has no row and no column.
 template <expression X, expression Y, dimension... D>
 constexpr auto contract(X&& x, Y&& y, D...) {
-  using A = detail::lifted<X>;
-  using B = detail::lifted<Y>;
-  if constexpr (detail::broken<A> || detail::broken<B>) return ill_formed{};
-  else if constexpr (sizeof...(D) == 0) return detail::refuse<rule::contract_needs_dim<detail::dims_shown_x<A>>>();
-  else if constexpr (!(detail::in<D, typename A::shape::dims> && ...) || !(detail::in<D, typename B::shape::dims> && ...))
-    return detail::refuse<rule::contracted_in_both<dimension_named<D>..., detail::dims_shown_x<A>, detail::dims_shown_y<B>>>();
-  else return detail::contract_nodes<no_orientation>(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y)), detail::types<D...>{});
+  return detail::reported(detail::contract_by_name(detail::lift(static_cast<X&&>(x)), detail::lift(static_cast<Y&&>(y)), detail::types<D...>{}));
+}
+template <expression X, expression Y, class... A>
+constexpr auto contract(X&&, Y&&, A...) {
+  return detail::reported(detail::unnamed<A...>());
 }
 
 } // namespace attend

@@ -132,16 +132,41 @@ struct ill_formed : node<ill_formed> {
   using space = anywhere;
   using shape = attend::shape<>;
   using orientation = no_orientation;
+  static constexpr int rank = 0;
+
+  // what a tensor has, for the code that goes on using it
+  static float* data() { return nullptr; }
+  static float* begin() { return nullptr; }
+  static float* end() { return nullptr; }
+  static long size() { return 0; }
+  template <class D>
+  static long extent(D const&) { return 0; }
+  template <class D>
+  static long stride(D const&) { return 0; }
+  template <class... At>
+  float& operator()(At const&...) const { return *data(); }
+  static ill_formed view() { return {}; }
+  static ill_formed readable() { return {}; }
 };
 
 namespace detail {
 
-template <class X>
-inline constexpr bool broken = std::is_same_v<std::remove_cvref_t<X>, ill_formed>;
-
-/// Reports a broken rule by instantiating it.
+/// A broken rule on its way from where it was found to the operation that the user called.
 template <class Rule>
-constexpr ill_formed refuse() {
+struct violation : ill_formed {};
+/// The answer of a check that finds nothing wrong.
+struct fine {};
+
+template <class X>
+inline constexpr bool broken = std::is_base_of_v<ill_formed, std::remove_cvref_t<X>>;
+
+// What every operation that a user calls returns: its result, or ill_formed once the broken rule has said its sentence.
+template <class X>
+constexpr X reported(X x) {
+  return x;
+}
+template <class Rule>
+constexpr ill_formed reported(violation<Rule>) {
   static_assert(sizeof(Rule) > 0);
   return {};
 }

@@ -18,12 +18,13 @@ template <class X, class W, class O, class B>
 auto self_attention(X const& x, W const& wqkv, O const& wo, B const& bo) {
   auto const qkv = split(x * wqkv, f, part = 3_c, n = 8_c, d);
   auto const scores = at(qkv, part, 0) * transpose(at(qkv, part, 1)) * std::pow(64., -0.5);
-  return [=](auto const& change) { return merge(softmax(change(scores)) * at(qkv, part, 2), n, d, e) * wo + bo; };
+  return [qkv, scores, &wo, &bo](auto const& change) { return merge(softmax(change(scores)) * at(qkv, part, 2), n, d, e) * wo + bo; };
 }
 
 TEST(small_modules, rows_26_to_32_self_attention) {
   auto const x = attend::normal<float>(attend::seed{1}, b = 1, s = 10, c = 64_c);
-  auto const wqkv = scaled_weight(2, c = 64_c, f = 1536_c), wo = evaluate(rename(scaled_weight(3, f = 512_c, c = 64_c), f, e));
+  auto const wqkv = scaled_weight(2, c = 64_c, f = 1536_c);
+  auto const wo = evaluate(rename(scaled_weight(3, f = 512_c, c = 64_c), f, e));
   auto const bo = attend::normal<float>(attend::seed{4}, c = 64_c);
   auto const module = self_attention(x, wqkv, wo, bo);
   auto const plain = module([](auto const& scores) { return scores; });
@@ -80,7 +81,8 @@ TYPED_TEST(memory_efficient, rows_34_to_38) {
 TEST(vit_block, rows_40_and_41) {
   auto const x = attend::normal<float>(attend::seed{1}, b = 3_c, s = 196_c, c = 768_c);
   auto const gain = attend::uniform<float>(attend::seed{2}, c = 768_c), shift = attend::normal<float>(attend::seed{3}, c = 768_c);
-  auto const wqkv = scaled_weight(4, c = 768_c, f = 2304_c), wo = evaluate(rename(scaled_weight(5, f = 768_c, c = 768_c), f, e));
+  auto const wqkv = scaled_weight(4, c = 768_c, f = 2304_c);
+  auto const wo = evaluate(rename(scaled_weight(5, f = 768_c, c = 768_c), f, e));
   auto const bo = attend::normal<float>(attend::seed{6}, c = 768_c);
   auto const centred = x - mean(x, c);
   auto const normalised = hadamard(hadamard(centred, rsqrt(mean(hadamard(centred, centred), c) + 1e-5)), gain) + shift;
@@ -91,15 +93,19 @@ TEST(vit_block, rows_40_and_41) {
   auto const block = merge(heads, n, d, e) * wo + bo;
   static_assert(attend::is_fused<decltype(block)>);
   auto const fused = evaluate(block);
-  // the oracle of one sequence: every batch entry is computed alone
-  auto const one = at(y, b, 1);
-  auto const part_qkv = split(one * wqkv, f, part = 3_c, n = 8_c, d);
-  auto const part_heads = softmax(at(part_qkv, part, 0) * transpose(at(part_qkv, part, 1)) * std::pow(96., -0.5)) * at(part_qkv, part, 2);
-  attend::test::expect_within(attend::oracle(part_heads), evaluate(at(evaluate(heads), b, 1)), "heads");
-  // attention dropout and projection dropout
-  auto const dropped = dropout(merge(dropout(softmax(at(part_qkv, part, 0) * transpose(at(part_qkv, part, 1)) * std::pow(96., -0.5)), 0.1, 1) * at(part_qkv, part, 2), n, d, e) * wo + bo, 0.1, 2);
-  EXPECT_EQ(evaluate(dropped).size(), 196 * 768);
   EXPECT_EQ(fused.size(), 3 * 196 * 768);
+  // the oracle of parts, each of what the part before it gave: some rows of the projections, one sequence's heads 2 and 3
+  auto const projected = evaluate(y * wqkv);
+  auto const rows = slice(at(y, b, 1), s, 90, 93) * wqkv;
+  attend::test::expect_within(attend::oracle(rows), evaluate(slice(at(projected, b, 1), s, 90, 93)), "projection");
+  auto const some = slice(at(split(projected, f, part = 3_c, n = 8_c, d), b, 1), n, 2, 4);
+  auto const weights = softmax(at(some, part, 0) * transpose(at(some, part, 1)) * std::pow(96., -0.5));
+  expect_right(weights * at(some, part, 2), "heads");
+  expect_right(dropout(weights, 0.1, 1) * at(some, part, 2), "attention dropout");
+  auto const merged = evaluate(merge(heads, n, d, e));
+  auto const last = slice(at(merged, b, 1), s, 0, 3) * wo + bo;
+  expect_right(dropout(last, 0.1, 2), "projection dropout");
+  attend::test::expect_within(attend::oracle(last), evaluate(slice(at(fused, b, 1), s, 0, 3)), "block");
 }
 
 } // namespace

@@ -126,12 +126,19 @@ TEST_F(file, whose_elements_are_not_aligned_is_refused) {
   EXPECT_TRUE(contains(complaint({1}), {"'x'", "aligned"}));
 }
 
+using namespace attend::dims;
+using namespace attend::literals;
+inline constexpr auto two = c = 2_c;
+inline constexpr auto one = f = 1_c;
+
 struct inner {
-  BOOST_HANA_DEFINE_STRUCT(inner, (sentence::parameter<2>, weight));
+  using pair = sentence::parameter<two>;
+  BOOST_HANA_DEFINE_STRUCT(inner, (pair, weight));
 };
 struct outer {
-  using pair = std::array<inner, 2>;
-  BOOST_HANA_DEFINE_STRUCT(outer, (pair, layer), (sentence::parameter<1>, bias));
+  using stack = std::array<inner, 2>;
+  using single = sentence::parameter<one>;
+  BOOST_HANA_DEFINE_STRUCT(outer, (stack, layer), (single, bias));
 };
 
 TEST_F(file, fills_a_struct_by_the_names_of_its_members) {
@@ -162,9 +169,9 @@ TEST(model, has_every_parameter_that_is_asked_for) {
   safetensors const opened{model_folder() / "model.safetensors"};
   sentence::model_parameters parameters;
   load(parameters, opened);
-  auto const key = opened.tensor<float>("encoder.layer.3.attention.self.key.bias", {sentence::features});
+  auto const key = opened.tensor<float>("encoder.layer.3.attention.self.key.bias", {384});
   EXPECT_EQ(parameters.encoder.layer[3].attention.self.key.bias.data, key.data());
-  auto const norm = opened.tensor<float>("embeddings.LayerNorm.weight", {sentence::features});
+  auto const norm = opened.tensor<float>("embeddings.LayerNorm.weight", {384});
   EXPECT_EQ(parameters.embeddings.LayerNorm.weight.data, norm.data());
 }
 

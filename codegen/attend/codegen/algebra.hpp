@@ -125,7 +125,10 @@ struct algebra {
     else return node<Op>(x, y);
   }
   template <class Op, class X, class Y, class Z>
-  static auto apply(Op, X const& x, Y const& y, Z const& z) { return node<Op>(x, y, z); }
+  static auto apply(Op, X const& x, Y const& y, Z const& z) {
+    if constexpr (std::is_same_v<Op, op::filled>) return node<op::where>(x, y, z);
+    else return node<Op>(x, y, z);
+  }
 
 private:
   template <class Op, class... X>

@@ -83,7 +83,8 @@ std::string describe(V const& v, char const* type) {
   return text + ") " + type;
 }
 
-/// Numbers buffers, finds equal ones, and lists the steps.
+/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does.
+template <bool Describe>
 class placing {
 public:
   std::vector<step> steps;
@@ -133,11 +134,13 @@ private:
   void add(R& region, Result const& result, int number) {
     std::vector<int> reads;
     each_buffer(region, [&](auto& b) { reads.push_back(place(b)); });
-    int const at = static_cast<int>(steps.size());
+    int const at = count_++;
     for (int r : reads) buffers[static_cast<std::size_t>(r)].last = at;
     if (number >= 0) buffers[static_cast<std::size_t>(number)].first = buffers[static_cast<std::size_t>(number)].last = at;
-    run_time_extents<R, Result> const n{region, result};
-    steps.push_back({R::name, R::pattern, describe(result, type_name<T>()), flops_of<R>(n), bytes_of<R, T>(n), number, std::move(reads)});
+    if constexpr (Describe) {
+      run_time_extents<R, Result> const n{region, result};
+      steps.push_back({R::name, R::pattern, describe(result, type_name<T>()), flops_of<R>(n), bytes_of<R, T>(n), number, std::move(reads)});
+    }
   }
   template <class X, class T, class S, class... A>
   int place(buffer<X, T, S, A...>& b) {
@@ -158,6 +161,7 @@ private:
     return number;
   }
 
+  int count_ = 0;
   std::vector<known> known_;
   std::vector<pointer> pointers_;
 };

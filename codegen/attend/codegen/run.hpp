@@ -105,11 +105,11 @@ bool overlaps(R const& region, Out const& out) {
 template <bool Fuse, class X, class T, class S, class... A>
 void run(X const& tree, tensor_view<T, S, A...> const& out) {
   if constexpr (!std::is_same_v<typename X::space, host> && !std::is_same_v<typename X::space, anywhere>)
-    attend::detail::refuse<rule::machine_for_space<memory_of_x<typename X::space>>>();
+    static_cast<void>(reported(violation<rule::machine_for_space<memory_of_x<typename X::space>>>{}));
   else {
     auto region = cover<Fuse>(tree);
     if (out.size() == 0) return;
-    placing places;
+    placing<false> places;
     places.template root<T>(region, out);
     workspace const memory(places.lay_out());
     places.settle(memory.data());

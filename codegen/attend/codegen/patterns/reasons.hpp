@@ -15,9 +15,8 @@ namespace because {
   template <class... What>                                                                                             \
   struct NAME {                                                                                                        \
     static constexpr char const* sentence = SENTENCE;                                                                  \
-    template <class Expression>                                                                                        \
     struct refused {                                                                                                   \
-      static_assert(detail::never<Expression, What...>, "require_fused(x) requires attention: " SENTENCE);             \
+      static_assert(detail::never<What...>, "require_fused(x) requires attention: " SENTENCE);                         \
     };                                                                                                                 \
   };
 ATTEND_REASON(root_is_no_product_of_a_softmax, "the root is not the product of a softmax and values")

@@ -46,28 +46,28 @@ struct extracted {
 /// One overload per kind of node. Outer and Inner are the dims of the rows.
 template <class Outer, class Inner>
 struct extracting {
-  template <class X, class... S>
-  static auto of(X const& x, attend::detail::pack<S...> const& stages) { return extracted<X, S...>{x, stages}; }
+  template <class X, class N, class... S>
+  static auto of(X const& x, attend::detail::pack_of<N, S...> const& stages) { return extracted<X, S...>{x, stages}; }
 
-  template <class Op, class X, class... S>
-  static auto of(elementwise<Op, X> const& e, attend::detail::pack<S...> const& s) {
+  template <class Op, class X, class N, class... S>
+  static auto of(elementwise<Op, X> const& e, attend::detail::pack_of<N, S...> const& s) {
     return with(of(operand_of<0>(e), s), [](auto const& x) { return elementwise<Op, std::remove_cvref_t<decltype(x)>>{{}, {{x}}}; });
   }
-  template <class Op, class X, class Y, class... S>
-  static auto of(elementwise<Op, X, Y> const& e, attend::detail::pack<S...> const& s) {
+  template <class Op, class X, class Y, class N, class... S>
+  static auto of(elementwise<Op, X, Y> const& e, attend::detail::pack_of<N, S...> const& s) {
     auto const a = of(operand_of<0>(e), s);
     return with(of(operand_of<1>(e), a.stages), [&](auto const& y) { return elementwise<Op, typename std::remove_cvref_t<decltype(a)>::tree_type, std::remove_cvref_t<decltype(y)>>{{}, {{a.tree}, {y}}}; });
   }
-  template <class Op, class X, class Y, class Z, class... S>
-  static auto of(elementwise<Op, X, Y, Z> const& e, attend::detail::pack<S...> const& s) {
+  template <class Op, class X, class Y, class Z, class N, class... S>
+  static auto of(elementwise<Op, X, Y, Z> const& e, attend::detail::pack_of<N, S...> const& s) {
     auto const a = of(operand_of<0>(e), s);
     auto const b = of(operand_of<1>(e), a.stages);
     return with(of(operand_of<2>(e), b.stages), [&](auto const& z) {
       return elementwise<Op, typename std::remove_cvref_t<decltype(a)>::tree_type, typename std::remove_cvref_t<decltype(b)>::tree_type, std::remove_cvref_t<decltype(z)>>{{}, {{a.tree}, {b.tree}, {z}}};
     });
   }
-  template <class Op, class X, class... S>
-  static auto of(reduction<Op, X, Inner> const& e, attend::detail::pack<S...> const& s) {
+  template <class Op, class X, class N, class... S>
+  static auto of(reduction<Op, X, Inner> const& e, attend::detail::pack_of<N, S...> const& s) {
     if constexpr (!same_dims<typename reduction<Op, X, Inner>::shape::dims, Outer>) return extracted<reduction<Op, X, Inner>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
@@ -82,8 +82,8 @@ struct extracting {
       }
     }
   }
-  template <class X, class P, class O, class... S>
-  static auto of(softmax_node<X, Inner, P, O> const& e, attend::detail::pack<S...> const& s) {
+  template <class X, class P, class O, class N, class... S>
+  static auto of(softmax_node<X, Inner, P, O> const& e, attend::detail::pack_of<N, S...> const& s) {
     if constexpr (!same_dims<typename X::shape::dims, concat_t<Outer, Inner>>) return extracted<softmax_node<X, Inner, P, O>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
@@ -100,8 +100,8 @@ private:
     return extracted<decltype(tree), S...>{tree, e.stages};
   }
   // A further stage: its result is the next placeholder.
-  template <class Op, class X, class... S>
-  static auto stage_of(X const& x, attend::detail::pack<S...> const& s) {
+  template <class Op, class X, class N, class... S>
+  static auto stage_of(X const& x, attend::detail::pack_of<N, S...> const& s) {
     using Result = placeholder<sizeof...(S), accumulate_t<typename X::value_type>>;
     return [&]<int... I>(std::integer_sequence<int, I...>) {
       return extracted<Result, S..., stage<Op, X>>{{}, {{static_cast<attend::detail::slot<I, S> const&>(s).value}..., {{x}}}};

@@ -54,7 +54,9 @@ struct axis_list {
     return count > 0 ? sum + index * (at[0].*s) : 0;
   }
   void sort(stride_of s) {
-    std::sort(begin(), end(), [s](axis const& a, axis const& b) { return std::abs(a.*s) > std::abs(b.*s); });
+    // by insertion: a dozen axes at most, and g++ 12 warns of its own std::sort on an array this short
+    for (int i = 1; i < count; ++i)
+      for (int k = i; k > 0 && std::abs(at[k].*s) > std::abs(at[k - 1].*s); --k) std::swap(at[k], at[k - 1]);
   }
 };
 

@@ -13,6 +13,39 @@ namespace detail {
 struct tile_view {
   float const* data;
   long row;
+
+  tile_view from(long i) const { return {data + i * row, row}; }
+};
+
+/// Cache lines that are wanted soon, asked for a few at a time between products; what came in last is asked for first.
+class lines_ahead {
+public:
+  /// Rows of `columns` elements; forgotten if too much is waiting.
+  template <class T>
+  void want(T const* first, long stride, long rows, long columns) {
+    if (waiting_ == most || rows <= 0) return;
+    wanted_[waiting_++] = {reinterpret_cast<char const*>(first), stride * static_cast<long>(sizeof(T)), rows,
+                           columns * static_cast<long>(sizeof(T)), 0};
+  }
+  void ask(int lines) {
+    while (lines > 0 && waiting_ > 0) {
+      auto& w = wanted_[waiting_ - 1];
+      for (; lines > 0 && w.rows > 0; --lines) {
+        prefetch(w.row + w.at);
+        w.at += 64;
+        if (w.at >= w.bytes) w.at = 0, w.row += w.stride, --w.rows;
+      }
+      if (w.rows == 0) --waiting_;
+    }
+  }
+
+private:
+  static constexpr int most = 6;
+  struct {
+    char const* row;
+    long stride, rows, bytes, at;
+  } wanted_[most];
+  int waiting_ = 0;
 };
 
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
@@ -39,24 +72,30 @@ template <int Keys>
       for (int v = 0; v < V; ++v) sum[j][v] = fma(q[v], k, sum[j][v]);
     }
   }
+  vec m[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) m[v] = largest[v];
 #pragma GCC unroll 8
   for (int j = 0; j < Keys; ++j) {
     if (j == count) break;
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
       store(scores + j * panel_rows + v * lanes, sum[j][v]);
-      largest[v] = max_second(sum[j][v], largest[v]);
+      m[v] = max_second(sum[j][v], m[v]);
     }
   }
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) largest[v] = m[v];
 }
 
 /// scores (keys, panel_rows) = key (keys, depth) times query (depth, panel_rows); `largest` of each row over the keys,
 /// a NaN left out: it comes back as the weight's.
 inline void score_products(float const* query, long depth, tile_view key, long keys, float* scores,
-                           vec (&largest)[tuning.vectors]) {
+                           vec (&largest)[tuning.vectors], lines_ahead& ahead) {
   for (vec& m : largest) m = vec(-__builtin_inff());
   for (long j = 0; j < keys; j += tuning.group) {
-    tile_view const rows{key.data + j * key.row, key.row};
+    tile_view const rows = key.from(j);
+    ahead.ask(tuning.lines);
     long const left = keys - j;
     if (left >= tuning.group) score_group<tuning.group>(query, depth, rows, tuning.group, scores + j * panel_rows, largest);
     else if (left > 2) score_group<tuning.group>(query, depth, rows, left, scores + j * panel_rows, largest);
@@ -93,14 +132,16 @@ template <int Columns>
 }
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows).
+/// `ahead` is asked for in between, here and above.
 inline void output_products(float const* weights, long keys, tile_view value, long width,
-                            vec const (&rescale)[tuning.vectors], float* output) {
+                            vec const (&rescale)[tuning.vectors], float* output, lines_ahead& ahead) {
   long const groups = (width + tuning.group - 1) / tuning.group;
   long e = 0;
   for (long g = 0; g < groups; ++g) {
     long const columns = (width - e + groups - g - 1) / (groups - g); // groups as equal as they can be
     tile_view const part{value.data + e, value.row};
     float* const to = output + e * panel_rows;
+    ahead.ask(tuning.lines);
     switch (columns) {
     case 6: output_group<6>(weights, keys, part, rescale, to); break;
     case 5: output_group<5>(weights, keys, part, rescale, to); break;

@@ -2,25 +2,41 @@
 // Memory of one thread of the fused attention: independent of the number of rows and keys, kept from call to call.
 #pragma once
 #include <attend/kernels/cpu/attention_tuning.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// Buffers of a work item. Panels are stored transposed: consecutive floats are consecutive query rows.
+/// Consecutive query rows, `count` from `first` on, at one position of the B batch axes.
+template <int B>
+struct row_range {
+  long batch[B > 0 ? B : 1];
+  long first;
+  long count;
+};
+
+/// One panel's part of the scratch, transposed: consecutive floats are consecutive query rows.
+struct panel_state {
+  float* query;  // (depth, panel_rows), scaled
+  float* output; // (width, panel_rows), not yet divided by the sum
+  float* max;    // (panel_rows)
+  float* sum;    // (panel_rows)
+  bool ready;    // whether query is loaded and the others begun
+};
+
+/// Buffers of a work item.
 class attention_scratch {
 public:
-  float* query;   // (panels, depth, panel_rows)
-  float* scores;  // (key_block, panel_rows): of one panel; then the weights
-  float* output;  // (panels, width, panel_rows), not yet divided by the sum
-  float* max;     // (panels, panel_rows)
-  float* sum;     // (panels, panel_rows)
-  float* key;     // (key_block, depth): keys that are not floats side by side, converted
-  float* value;   // (key_block, width)
-  float* mean;    // (width): of all values, for rows with nothing kept
+  panel_state panel[std::max(tuning.panels, tuning.panels_16)];
+  float* scores; // (key_block, panel_rows): of one panel; then the weights
+  float* key;    // (key_block, depth): keys that are not floats side by side, converted
+  float* value;  // (key_block, width)
+  float* mean;   // (width): of all values, for rows with nothing kept
 
   attention_scratch() = default;
   attention_scratch(attention_scratch const&) = delete;
@@ -29,28 +45,29 @@ public:
 
   /// Places the buffers; asks for memory only when a larger depth or width than ever before comes.
   void reserve(long panels, long depth, long width) {
-    std::size_t used = 0;
-    auto const place = [&](long floats) {
-      std::size_t const here = used;
-      used += (static_cast<std::size_t>(floats) + 15) / 16 * 16;
-      return here;
-    };
-    std::size_t const at[] = {place(panels * depth * panel_rows), place(tuning.key_block * panel_rows),
-                              place(panels * width * panel_rows), place(panels * panel_rows),
-                              place(panels * panel_rows),         place(tuning.key_block * depth),
-                              place(tuning.key_block * width),    place(width)};
-    if (used > size_) {
+    long const part = panel_rows * (depth + width + 2);
+    std::size_t const needed = static_cast<std::size_t>(
+        panels * part + tuning.key_block * (panel_rows + rounded(depth) + rounded(width)) + rounded(width));
+    if (needed > size_) {
       std::free(memory_);
       size_ = 0;
-      memory_ = static_cast<float*>(std::aligned_alloc(64, used * sizeof(float)));
+      memory_ = static_cast<float*>(std::aligned_alloc(64, rounded(static_cast<long>(needed)) * sizeof(float)));
       if (memory_ == nullptr) throw std::bad_alloc();
-      size_ = used;
+      size_ = needed;
     }
-    float** const buffers[] = {&query, &scores, &output, &max, &sum, &key, &value, &mean};
-    for (int i = 0; i < 8; ++i) *buffers[i] = memory_ + at[i];
+    float* at = memory_;
+    auto const place = [&](long floats) { return std::exchange(at, at + floats); };
+    for (long p = 0; p < panels; ++p)
+      panel[p] = {place(depth * panel_rows), place(width * panel_rows), place(panel_rows), place(panel_rows), false};
+    scores = place(tuning.key_block * panel_rows);
+    key = place(tuning.key_block * rounded(depth));
+    value = place(tuning.key_block * rounded(width));
+    mean = place(width);
   }
 
 private:
+  static long rounded(long floats) { return (floats + 15) / 16 * 16; } // to cache lines
+
   float* memory_ = nullptr;
   std::size_t size_ = 0; // in floats
 };

@@ -4,6 +4,7 @@
 #pragma once
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_products.hpp>
+#include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <attend/op.hpp>
 
@@ -13,9 +14,16 @@ namespace detail {
 
 inline int at_most_lanes(long n) { return static_cast<int>(n < lanes ? n : lanes); }
 
+/// Wants `count` rows of a matrix soon, if their elements lie side by side.
+template <class T>
+void want_rows(lines_ahead& ahead, matrix_slice<T> const& x, long first, long count, long columns) {
+  if (x.column == 1) ahead.want(x.data + first * x.row, x.row, count, columns);
+}
+
 /// panel (depth, panel_rows) = scale * the transpose of `count` <= panel_rows rows; zeros where there is no row.
 template <class T>
 void load_panel(matrix_slice<T const> const& query, long first, long count, long depth, float scale, float* panel) {
+  vec const factor(scale);
   for (int v = 0; v < tuning.vectors; ++v) {
     int const n = count > v * lanes ? at_most_lanes(count - v * lanes) : 0;
     T const* const corner = query.data + (n > 0 ? (first + v * lanes) * query.row : 0);
@@ -23,14 +31,17 @@ void load_panel(matrix_slice<T const> const& query, long first, long count, long
     for (long d = 0; d < depth; d += lanes) {
       int const wide = at_most_lanes(depth - d);
       vec square[lanes];
-      if (query.column == 1) {
-        for (int i = 0; i < lanes; ++i) square[i] = i < n ? load_lanes(corner + i * query.row + d, 1, wide) : vec(0.0f);
+      if (n == lanes && wide == lanes && query.column == 1) { // the usual square, without a branch
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; ++i) square[i] = load(corner + i * query.row + d) * factor;
         transpose(square);
-      } else {
-        for (int k = 0; k < wide; ++k)
-          square[k] = n > 0 ? load_lanes(corner + (d + k) * query.column, query.row, n) : vec(0.0f);
+#pragma GCC unroll 16
+        for (int k = 0; k < lanes; ++k) store(to + (d + k) * panel_rows, square[k]);
+        continue;
       }
-      for (int k = 0; k < wide; ++k) store(to + (d + k) * panel_rows, square[k] * scale);
+      for (int k = 0; k < wide; ++k)
+        square[k] = n > 0 ? load_lanes(corner + (d + k) * query.column, query.row, n) : vec(0.0f);
+      for (int k = 0; k < wide; ++k) store(to + (d + k) * panel_rows, square[k] * factor);
     }
   }
 }
@@ -73,29 +84,38 @@ template <class T>
   }
 }
 
-/// out = scale * panel^T / sum, for `count` rows; what a row with nothing kept holds is Empty's to say.
-template <class Empty, class Out, class T>
-void store_panel(float const* panel, float const* sum, matrix_slice<T const> const& value, long keys, long width, float scale,
-                 float* mean, matrix_slice<Out> const& out, long first, long count) {
-  for (int v = 0; v < tuning.vectors && count > v * lanes; ++v) {
-    int const n = at_most_lanes(count - v * lanes);
-    vec const total = load(sum + v * lanes), factor = vec(scale) / total;
+/// out = scale * panel^T / sum, for the rows of `range`; what a row with nothing kept holds is Empty's to say.
+template <class Empty, class Out, class T, int B>
+void store_panel(panel_state const& panel, matrix_slice<T const> const& value, long keys, long width, float scale,
+                 float* mean, matrix_slice<Out> const& out, row_range<B> const& range) {
+  for (int v = 0; v < tuning.vectors && range.count > v * lanes; ++v) {
+    int const n = at_most_lanes(range.count - v * lanes);
+    vec const total = load(panel.sum + v * lanes), factor = vec(scale) / total;
     mask const empty = total == vec(0.0f);
-    if (std::is_same_v<Empty, empty_row::uniform_t> && any(empty)) mean_of_rows(value, keys, width, mean);
-    Out* const corner = out.data + (first + v * lanes) * out.row;
+    bool const some_empty = any(empty);
+    if (std::is_same_v<Empty, empty_row::uniform_t> && some_empty) mean_of_rows(value, keys, width, mean);
+    Out* const corner = out.data + (range.first + v * lanes) * out.row;
+    float const* const from = panel.output + v * lanes;
     for (long e = 0; e < width; e += lanes) {
       int const wide = at_most_lanes(width - e);
       vec square[lanes];
-      for (int k = 0; k < wide; ++k) {
+      if (n == lanes && wide == lanes && out.column == 1 && !some_empty) { // the usual square, without a branch
+#pragma GCC unroll 16
+        for (int k = 0; k < lanes; ++k) square[k] = load(from + (e + k) * panel_rows) * factor;
+        transpose(square);
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; ++i) store(corner + i * out.row + e, square[i]);
+        continue;
+      }
+      for (int k = 0; k < lanes; ++k) {
         vec fill(0.0f);
         if constexpr (std::is_same_v<Empty, empty_row::nan_t>)
           if (keys > 0) fill = vec(__builtin_nanf("")); // a sum over no keys at all is zero
         if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
-          if (any(empty)) fill = vec(mean[e + k] * scale);
-        square[k] = select(empty, fill, load(panel + (e + k) * panel_rows + v * lanes) * factor);
+          if (some_empty && k < wide) fill = vec(mean[e + k] * scale);
+        square[k] = k < wide ? select(empty, fill, load(from + (e + k) * panel_rows) * factor) : vec(0.0f);
       }
       if (out.column == 1) {
-        for (int k = wide; k < lanes; ++k) square[k] = vec(0.0f);
         transpose(square);
         for (int i = 0; i < n; ++i)
           if (wide == lanes) store(corner + i * out.row + e, square[i]);

@@ -4,6 +4,7 @@
 #pragma once
 #include <attend/kernels/cpu/simd.hpp>
 #include <cmath>
+#include <iterator>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
@@ -24,8 +25,10 @@ inline constexpr float log2_e = 1.44269504f, ln2 = 0.693147181f;
 // ln 2 in two parts; the high one times any exponent is exact.
 inline constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
 
-inline constexpr float exp_3[] = {0.504167259f, 0.166844949f};
-inline constexpr float exp_5[] = {0.499992311f, 0.166671142f, 0.0418901555f, 0.00831252057f};
+template <bool Coarse>
+inline constexpr float exp_short[] = {0.499992311f, 0.166671142f, 0.0418901555f, 0.00831252057f};
+template <>
+inline constexpr float exp_short<true>[] = {0.504167259f, 0.166844949f};
 inline constexpr float exp_6[] = {0.49999994f, 0.166665211f, 0.041668389f, 0.00836871658f, 0.00138145953f};
 inline constexpr float exp2_6[] = {0.693147242f,   0.240226522f,   0.0555031039f,
                                    0.00961769279f, 0.00134066737f, 0.00015594752f};
@@ -37,9 +40,9 @@ inline constexpr float erf_6[] = {0.128379166f,   -0.376126349f,  0.112836972f, 
 inline constexpr float log_erfc_7[] = {0.000174683155f, -1.12951493f,    -0.633346915f,  -0.10828007f,
                                        0.0251194164f,   -0.00417105854f, 0.00043446169f, -2.10949638e-05f};
 
-/// 2^n for whole n in [-126, 127], zero for -127; n given as to_whole + n.
+/// 2^n for whole n in [-126, 127], zero for -127; n given as to_whole + 127 + n.
 inline vec power_of_two(vec n_biased) {
-  return reinterpret_cast<machine::floats>((reinterpret_cast<machine::words>(n_biased.raw) + 127u) << 23);
+  return reinterpret_cast<machine::floats>(reinterpret_cast<machine::words>(n_biased.raw) << 23);
 }
 /// y * 2^n for n in [-254, 254], through denormals and overflow; n given as to_whole + n.
 inline vec scale_by(vec y, vec n_biased) {
@@ -70,15 +73,34 @@ inline vec exp2(vec x) {
   vec const r = near - (biased - vec(detail::to_whole));
   return detail::scale_by(fma(detail::polynomial(r, detail::exp2_6), r, vec(1.0f)), biased);
 }
-/// e^x for x <= 0 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results); results below
-/// the least normal number are zero. The online softmax's own.
-template <bool Coarse>
-[[gnu::always_inline]] inline vec exp_negative(vec x) {
-  vec const near = max_second(vec(-88.02f), x); // e^-88.02 = 2^-127, whose power of two is written as zero
-  vec const biased = fma(near, vec(detail::log2_e), vec(detail::to_whole));
-  vec const r = fma(biased - vec(detail::to_whole), vec(-detail::ln2), near);
-  vec const q = Coarse ? detail::polynomial(r, detail::exp_3) : detail::polynomial(r, detail::exp_5);
-  return fma(fma(q, r, vec(1.0f)), r, vec(1.0f)) * detail::power_of_two(biased);
+/// e^x in place of each x <= 0 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results);
+/// results below the least normal number are zero. The online softmax's own: N chains side by side hide one another's
+/// latency.
+template <bool Coarse, int N>
+[[gnu::always_inline]] inline void exp_negative(vec (&x)[N]) {
+  auto const& c = detail::exp_short<Coarse>;
+  constexpr int degree = static_cast<int>(std::size(detail::exp_short<Coarse>)) - 1;
+  vec const biased_to_whole(detail::to_whole + 127);
+  vec r[N], power[N], y[N];
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) {
+    x[i] = max_second(vec(-88.02f), x[i]); // e^-88.02 = 2^-127, whose power of two is written as zero
+    power[i] = fma(x[i], vec(detail::log2_e), biased_to_whole);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) r[i] = fma(power[i] - biased_to_whole, vec(-detail::ln2), x[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) y[i] = fma(vec(c[degree]), r[i], vec(c[degree - 1]));
+#pragma GCC unroll 16
+  for (int k = degree - 2; k >= 0; --k)
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) y[i] = fma(y[i], r[i], vec(c[k]));
+#pragma GCC unroll 16
+  for (int k = 0; k < 2; ++k)
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) y[i] = fma(y[i], r[i], vec(1.0f));
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) x[i] = y[i] * detail::power_of_two(power[i]);
 }
 /// Natural logarithm.
 inline vec log(vec x) {

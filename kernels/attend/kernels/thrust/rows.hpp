@@ -74,6 +74,20 @@ struct rows_pass {
     sum = tree.total(g.used);
   }
 
+  /// The sum of chunks [first, last) of a group.
+  template <std::size_t I, class... Args, class A = sum_of<I, Args...>>
+  void reduce_chunks(group const& g, long first, long last, node<A, columns>& sum, Args const*... args) const {
+    using Op = typename stage_traits<stage_at<I>>::op;
+    if (last - first == 1) return reduce_chunk<I>(g, first, sum, args...);
+    if (last == first) return std::fill(sum.column, sum.column + columns, identity<Op, L, A>());
+    cascade<Op, A, columns> tree;
+    for (long c = first; c < last; ++c) {
+      reduce_chunk<I>(g, c, sum, args...);
+      tree.push(sum, g.used);
+    }
+    sum = tree.total(g.used);
+  }
+
   template <class Op, class A, class F, class... Args>
   [[gnu::noinline]] void reduce_block(group const& g, long i, node<A, columns>& sum, F const& f, Args const*... args) const {
     auto const b = geometry.block_at(i);
@@ -149,25 +163,15 @@ struct rows_pass {
       for (long c = 0; c < (Whole ? geometry.chunks : 1); ++c) write_chunk(g, c, args...);
     } else {
       using A = sum_of<I, Args...>;
-      using Op = typename stage_traits<stage_at<I>>::op;
       node<A, columns> sum;
-      if (geometry.chunks == 1) reduce_chunk<I>(g, 0, sum, args...);
-      else if (geometry.chunks == 0) std::fill(sum.column, sum.column + columns, identity<Op, L, A>());
-      else {
-        cascade<Op, A, columns> tree;
-        for (long c = 0; c < geometry.chunks; ++c) {
-          reduce_chunk<I>(g, c, sum, args...);
-          tree.push(sum, g.used);
-        }
-        sum = tree.total(g.used);
-      }
+      reduce_chunks<I>(g, 0, geometry.chunks, sum, args...);
       result_of<A> result[columns];
       finish<I>(sum, result);
       run_group<I + 1>(g, args..., static_cast<result_of<A> const*>(result));
     }
   }
 
-  /// All groups together, stage by stage, every chunk a task: for few long rows. Same bits as run_group.
+  /// All groups together, stage by stage, their chunks shared out: for few long rows. Same bits as run_group.
   template <std::size_t I, class... Args>
   void run_chunks(Args const*... args) const {
     long const chunks = geometry.chunks;
@@ -178,17 +182,21 @@ struct rows_pass {
       });
     } else {
       using A = sum_of<I, Args...>;
-      std::vector<node<A, columns>> sums(static_cast<std::size_t>(geometry.groups * chunks));
-      in_parallel(geometry.groups * chunks, [&](long i) {
-        reduce_chunk<I>(geometry.group_at(i / chunks), i % chunks, sums[static_cast<std::size_t>(i)],
-                        (args + i / chunks * columns)...);
+      long span = 1; // chunks a task sums: a power of two, so that it sums a subtree
+      while (geometry.groups * (chunks / span) > 1024) span *= 2;
+      long const each = (chunks + span - 1) / span;
+      std::vector<node<A, columns>> sums(static_cast<std::size_t>(geometry.groups * each));
+      in_parallel(geometry.groups * each, [&](long i) {
+        long const first = i % each * span;
+        reduce_chunks<I>(geometry.group_at(i / each), first, std::min(chunks, first + span),
+                         sums[static_cast<std::size_t>(i)], (args + i / each * columns)...);
       });
       std::vector<result_of<A>> results(static_cast<std::size_t>(geometry.groups * columns));
       for (long i = 0; i < geometry.groups; ++i) {
-        group const g = geometry.group_at(i);
+        int const used = geometry.group_at(i).used;
         cascade<typename stage_traits<stage_at<I>>::op, A, columns> tree;
-        for (long c = 0; c < chunks; ++c) tree.push(sums[static_cast<std::size_t>(i * chunks + c)], g.used);
-        finish<I>(tree.total(g.used), results.data() + i * columns);
+        for (long c = 0; c < each; ++c) tree.push(sums[static_cast<std::size_t>(i * each + c)], used);
+        finish<I>(tree.total(used), results.data() + i * columns);
       }
       run_chunks<I + 1>(args..., static_cast<result_of<A> const*>(results.data()));
     }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Where the layers' expressions are evaluated.
+#include "model.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include <attend/evaluate.hpp>
+
+#include "layers.hpp"
+
+namespace sentence {
+
+using attend::evaluate, attend::into;
+
+model::token_features model::encode(padded_ids const& in, std::size_t depth) {
+  auto const rows = in.ids.extent(b), tokens = in.ids.extent(s);
+  auto const memory = [&](std::vector<float>& scratch) {
+    scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(rows * tokens * features.size())));
+    return attend::view<float>(scratch.data(), b = rows, s = tokens, features);
+  };
+  auto const x = memory(outer_scratch), y = memory(inner_scratch);
+  evaluate(into(x), embedding(in.ids, parameters.embeddings));
+  for (std::size_t i = 0; i < depth; ++i) {
+    auto const& layer = parameters.encoder.layer.at(i);
+    auto const weights = attention_weights(x, in.lengths, layer.attention.self);
+    evaluate(into(y), attention(x, weights, layer.attention));
+    evaluate(into(x), feed_forward(y, layer));
+  }
+  return x;
+}
+
+model::vectors model::embed(std::span<token_ids const> texts) {
+  // About as many tokens at once as keep a layer's intermediate results in the caches.
+  constexpr std::size_t tokens_at_once = 1024;
+  auto const order = sorted_by_length(texts);
+  auto sorted = attend::uninitialized<float>(word = texts.size(), features);
+  auto places = attend::uninitialized<std::int32_t>(b = texts.size());
+  for (std::size_t i = 0; i < order.size(); ++i) places(b = order[i]) = static_cast<std::int32_t>(i);
+  for (auto const& batch : batches_of(texts, order, tokens_at_once)) {
+    auto const rows = batch.end - batch.begin;
+    auto const in = padded(texts, std::span{order}.subspan(batch.begin, rows), batch.longest);
+    auto const x = encode(in, layers);
+    auto const out = attend::view<float>(&sorted(word = batch.begin), b = rows, features);
+    evaluate(into(out), pooled(x, in.lengths));
+  }
+  return evaluate(gather(sorted, places)); // back in the order of the texts
+}
+
+model::matrix model::similarities(vectors const& embeddings) { return evaluate(similarity(embeddings)); }
+
+model::head_weights model::weights(token_ids const& text, std::size_t layer) {
+  auto const& p = parameters.encoder.layer.at(layer).attention;
+  std::size_t const first[] = {0};
+  auto const in = padded({&text, 1}, first, text.size());
+  auto const x = encode(in, layer);
+  auto const weights = attention_weights(x, in.lengths, p.self);
+  auto [output, seen] = evaluate(attention(x, weights, p), weights); // two results of one evaluation
+  return std::move(seen);
+}
+
+} // namespace sentence

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The model: its parameters, and the evaluation of its layers batch by batch.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "batches.hpp"
+#include "parameters.hpp"
+
+namespace sentence {
+
+/// MiniLM-L6 with its parameters, which lie in the file's mapped memory. One thread at a time may use it.
+class model {
+public:
+  using vectors = decltype(attend::uninitialized<float>(b = 1, features));
+  using matrix = decltype(attend::uninitialized<float>(b = 1, prime(b) = 1));
+  using head_weights = decltype(attend::uninitialized<float>(b = 1, s = 1, heads, prime(s) = 1));
+
+  /// Reads `model.safetensors`; throws `safetensors_error` where it isn't one of this model.
+  explicit model(std::filesystem::path const& folder) : file{folder / "model.safetensors"} { load(parameters, file); }
+
+  /// The embeddings (b, c) of texts, given as token ids, in their order; each has length 1.
+  vectors embed(std::span<token_ids const> texts);
+
+  /// How alike the texts are whose embeddings (b, c) these are: (b, b'), from -1 to 1.
+  static matrix similarities(vectors const& embeddings);
+
+  /// The attention weights (b = 1, s, n, s') of one text in one layer, counted from 0.
+  head_weights weights(token_ids const& text, std::size_t layer);
+
+private:
+  using token_features = decltype(attend::view<float>(nullptr, b = 1, s = 1, features));
+
+  // The features (b, s, c) of every token after the first `depth` layers, in memory that the next call overwrites.
+  token_features encode(padded_ids const& in, std::size_t depth);
+
+  safetensors file;
+  model_parameters parameters;
+  std::vector<float> outer_scratch, inner_scratch;
+};
+
+} // namespace sentence

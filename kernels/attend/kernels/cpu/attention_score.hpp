@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The score functor on one panel, and which keys of a block it keeps for it.
+#pragma once
+#include <attend/kernels/classify.hpp>
+#include <attend/kernels/cpu/attention_scratch.hpp>
+#include <attend/kernels/cpu/lane_axis.hpp>
+#include <algorithm>
+
+namespace attend::kernels::cpu {
+inline namespace ATTEND_DETAIL_ISA {
+namespace detail {
+
+/// What the functor keeps of rows and of the keys from `first` up to `end`.
+template <int B, class Score>
+tile kept_of(Score const& score, row_range<B> const& rows, long first, long end) {
+  if constexpr (std::is_same_v<Score, argument<0>>) return tile::all;
+  else {
+    box<B + 2> at;
+    for (int i = 0; i < B; ++i) at.first[i] = at.last[i] = rows.batch[i];
+    at.first[B] = rows.first, at.last[B] = rows.first + rows.count - 1;
+    at.first[B + 1] = first, at.last[B + 1] = end - 1;
+    return classify(score, at);
+  }
+}
+
+/// The keys of a block that a panel has to look at.
+struct kept_keys {
+  long first, count;
+  tile kept;
+};
+
+/// Leaves out the keys at either end of a block that no row of the panel keeps.
+template <int B, class Score>
+[[gnu::noinline]] kept_keys trim(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
+  if constexpr (has_mask<Score>)
+    if (kept == tile::some) {
+      kept = kept_of(score, panel, first, end);
+      if (kept == tile::none) return {first, 0, kept};
+      if (kept == tile::some) {
+        constexpr long step = tuning.key_step;
+        while (end > first && kept_of(score, panel, first, std::min(first + step, end)) == tile::none)
+          first = std::min(first + step, end);
+        while (end > first && kept_of(score, panel, std::max(end - step, first), end) == tile::none)
+          end = std::max(end - step, first);
+      }
+    }
+  return {first, end - first, kept};
+}
+
+/// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out.
+template <int B, class Score>
+[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
+                                   float* scores, vec (&largest)[tuning.vectors]) {
+  lane_axis<B, B + 2> at;
+  for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
+  for (int v = 0; v < tuning.vectors; ++v) {
+    long const left = panel.count - v * lanes;
+    if (left <= 0) break; // what stands there is of no row
+    at.at[B] = panel.first + v * lanes;
+    at.count = static_cast<int>(left < lanes ? left : lanes);
+    vec m(-__builtin_inff());
+    for (long j = 0; j < keys; ++j) {
+      at.at[B + 1] = first_key + j;
+      float* const here = scores + j * panel_rows + v * lanes;
+      vec const x = kernels::detail::as_number<vec>(value<vec>(score, at, load(here)));
+      store(here, x);
+      m = max_second(x, m);
+    }
+    largest[v] = m;
+  }
+}
+/// The same for what is known of a tile: a mask that keeps all of it is not computed, plain scores stay as they are.
+template <int B, class Score>
+void apply_score(Score const& score, kept_keys const& keys, row_range<B> const& panel, float* scores,
+                 vec (&largest)[tuning.vectors]) {
+  if constexpr (std::is_same_v<Score, argument<0>>) return;
+  else if constexpr (has_mask<Score>) {
+    if (keys.kept == tile::all) {
+      auto const without = unmasked(score);
+      if constexpr (!std::is_same_v<decltype(without), argument<0> const>)
+        apply_score(without, panel, keys.first, keys.count, scores, largest);
+      return;
+    }
+    apply_score(score, panel, keys.first, keys.count, scores, largest);
+  } else apply_score(score, panel, keys.first, keys.count, scores, largest);
+}
+
+} // namespace detail
+} // namespace ATTEND_DETAIL_ISA
+} // namespace attend::kernels::cpu

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <attend/language.hpp>
+using namespace attend::dims;
+using namespace attend::literals;
+
+auto q = attend::normal<float>(b = 2, s = 4, d = 8_c);
+auto k = attend::normal<float>(b = 2, t = 4, d = 8_c);
+auto v = attend::normal<float>(b = 2, t = 4, d = 8_c);
+// expected-error: merge(x, parts..., c) requires at least one dimension to merge and the name of the result
+// expected-note: dims_of_x<d,c>
+auto x = merge(q, d, c);

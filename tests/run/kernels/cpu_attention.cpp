@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The fused CPU attention against a plain f64 one, within what its arithmetic allows: element types, shapes, strides,
+// score functors and policies for empty rows, and the values no bound speaks of (infinite, NaN, huge).
+#include <attend/kernels/cpu/attention.hpp>
+#include <gtest/gtest.h>
+#include <memory>
+#include <random>
+#include <tbb/global_control.h>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace attend::kernels;
+using namespace attend::kernels::cpu;
+using attend::bf16;
+using attend::f16;
+namespace op = attend::op;
+namespace empty_row = attend::empty_row;
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+struct shape {
+  long b, h, s, t, d, e;
+};
+std::ostream& operator<<(std::ostream& out, shape const& x) {
+  return out << "(b" << x.b << " h" << x.h << " s" << x.s << " t" << x.t << " d" << x.d << " e" << x.e << ")";
+}
+
+/// How a (b, h, row, column) tensor lies in memory.
+enum class layout { plain, heads_in_the_middle, columns_first, backwards, one_for_all_heads, one_row, sparse };
+constexpr layout layouts[] = {layout::plain,     layout::heads_in_the_middle, layout::columns_first,
+                              layout::backwards, layout::one_for_all_heads,   layout::sparse};
+
+/// A tensor in memory of exactly its size, gaps filled with NaN.
+template <class T>
+struct tensor {
+  std::vector<T> memory;
+  long offset = 0;
+  long stride[4]; // b, h, row, column
+
+  tensor(layout how, long b, long h, long rows, long columns) {
+    long const r = rows, c = columns;
+    auto const set = [&](long sb, long sh, long sr, long sc) { stride[0] = sb, stride[1] = sh, stride[2] = sr, stride[3] = sc; };
+    switch (how) {
+    case layout::plain: set(h * r * c, r * c, c, 1); break;
+    case layout::heads_in_the_middle: set(r * h * c, c, h * c, 1); break;
+    case layout::columns_first: set(h * r * c, r * c, 1, r); break;
+    case layout::backwards: set(-h * r * c, r * c, -c, 1), offset = (b - 1) * h * r * c + (r - 1) * c; break;
+    case layout::one_for_all_heads: set(r * c, 0, c, 1), h = 1; break;
+    case layout::one_row: set(h * c, c, 0, 1), rows = 1; break;
+    case layout::sparse: set(3 * h * r * c, 3 * r * c, 3 * c, 2); break;
+    }
+    if (b == 0 || h == 0 || rows == 0 || columns == 0) offset = 0;
+    else {
+      long last = offset;
+      long const extent[] = {b, h, rows, columns};
+      for (int i = 0; i < 4; ++i) last += std::max(0l, stride[i] * (extent[i] - 1));
+      memory.assign(static_cast<std::size_t>(last) + 1, store_number<T>(static_cast<float>(nan)));
+    }
+  }
+  T& operator()(long b, long h, long r, long c) {
+    return memory[static_cast<std::size_t>(offset + b * stride[0] + h * stride[1] + r * stride[2] + c * stride[3])];
+  }
+  double get(long b, long h, long r, long c) { return load_number<double>((*this)(b, h, r, c)); }
+  template <class U>
+  matrix<U, 2> view() {
+    return {memory.data() + offset, {stride[0], stride[1]}, stride[2], stride[3]};
+  }
+};
+
+template <class T>
+struct inputs {
+  shape n;
+  tensor<T> q, k, v;
+  double scale, output_scale = 1;
+
+  inputs(shape n, layout lq, layout lk, layout lv, double spread = 1)
+      : n(n), q(lq, n.b, n.h, n.s, n.d), k(lk, n.b, n.h, n.t, n.d), v(lv, n.b, n.h, n.t, n.e),
+        scale(1 / std::sqrt(static_cast<double>(std::max(n.d, 1l)))) {
+    std::mt19937 random(static_cast<unsigned>(n.s * 31 + n.t * 7 + n.d));
+    std::normal_distribution<float> normal;
+    auto const fill = [&](tensor<T>& x, long rows, long columns) {
+      for (long b = 0; b < n.b; ++b)
+        for (long h = 0; h < n.h; ++h)
+          for (long r = 0; r < rows; ++r)
+            for (long c = 0; c < columns; ++c) x(b, h, r, c) = store_number<T>(normal(random) * static_cast<float>(spread));
+    };
+    fill(q, n.s, n.d), fill(k, n.t, n.d), fill(v, n.t, n.e);
+  }
+};
+
+template <class Empty, class Out, class T, class Score>
+tensor<Out> fused(inputs<T>& in, Score const& score, layout lo = layout::plain) {
+  auto const& n = in.n;
+  tensor<Out> out(lo, n.b, n.h, n.s, n.e);
+  attention<Empty>(attention_problem<T, Out, 2>{{n.b, n.h}, n.s, n.t, n.d, n.e, in.q.template view<T const>(),
+                                                in.k.template view<T const>(), in.v.template view<T const>(),
+                                                out.template view<Out>(), in.scale, in.output_scale},
+                   score);
+  return out;
+}
+
+/// The output in f64 and, for each element, how far f32 arithmetic may be from it.
+struct expected {
+  std::vector<double> out, bound;
+};
+
+/// `spread`: bound of the terms a functor adds to scores, whose roundings count too.
+template <class Empty, class Out, class T, class Score>
+expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
+  constexpr double u = 0x1p-24;
+  constexpr double unit = std::is_same_v<Out, float> ? u : std::is_same_v<Out, bf16> ? 0x1p-8 : 0x1p-11;
+  constexpr double exponential = attend::half_precision<T> && attend::half_precision<Out> ? 1.4e-4 : 3e-7;
+  auto const& n = in.n;
+  expected result;
+  std::vector<double> x(n.t), error(n.t), w(n.t);
+  for (long b = 0; b < n.b; ++b)
+    for (long h = 0; h < n.h; ++h)
+      for (long i = 0; i < n.s; ++i) {
+        double largest = -inf;
+        for (long j = 0; j < n.t; ++j) {
+          double dot = 0, magnitude = 0;
+          for (long c = 0; c < n.d; ++c) {
+            double const term = in.scale * in.q.get(b, h, i, c) * in.k.get(b, h, j, c);
+            dot += term, magnitude += std::abs(term);
+          }
+          x[j] = static_cast<double>(value<double>(score, point<4>{{b, h, i, j}}, dot));
+          error[j] = (n.d + 3) * u * magnitude + 8 * u * (std::abs(dot) + spread);
+          largest = std::max(largest, x[j]);
+        }
+        bool const empty = largest == -inf;
+        double sum = 0;
+        for (long j = 0; j < n.t; ++j) {
+          w[j] = empty ? (std::is_same_v<Empty, empty_row::uniform_t> ? 1 : 0) : std::exp(x[j] - largest);
+          sum += w[j];
+          double const blocks = static_cast<double>(n.t / 90 + 2);
+          error[j] = error[j] + (x[j] > -inf ? u * (largest - x[j]) : 0) + exponential * blocks + (n.t + 8) * u;
+        }
+        for (long c = 0; c < n.e; ++c) {
+          double out = 0, bound = 0;
+          for (long j = 0; j < n.t; ++j) out += sum > 0 ? w[j] / sum * in.v.get(b, h, j, c) : 0;
+          for (long j = 0; j < n.t; ++j)
+            if (sum > 0 && w[j] > 0) bound += w[j] / sum * error[j] * (std::abs(in.v.get(b, h, j, c)) + std::abs(out));
+          if (empty && std::is_same_v<Empty, empty_row::nan_t>) out = nan;
+          out *= in.output_scale;
+          result.out.push_back(out);
+          result.bound.push_back(1.1 * (std::abs(in.output_scale) * bound + unit * std::abs(out)) + n.t * 0x1p-125 +
+                                 (std::is_same_v<Out, f16> ? 0x1p-25 : 0));
+        }
+      }
+  return result;
+}
+
+template <class Out>
+void compare(tensor<Out>& got, expected const& want, shape const& n) {
+  std::size_t at = 0;
+  double worst = 0;
+  for (long b = 0; b < n.b; ++b)
+    for (long h = 0; h < n.h; ++h)
+      for (long i = 0; i < n.s; ++i)
+        for (long c = 0; c < n.e; ++c, ++at) {
+          double const x = got.get(b, h, i, c), y = want.out[at];
+          if (std::isnan(y)) ASSERT_TRUE(std::isnan(x)) << b << ' ' << h << ' ' << i << ' ' << c;
+          else ASSERT_LE(std::abs(x - y), want.bound[at]) << b << ' ' << h << ' ' << i << ' ' << c << ": " << x << " for " << y;
+          if (want.bound[at] > 0) worst = std::max(worst, std::abs(x - y) / want.bound[at]);
+        }
+  ASSERT_LE(worst, 1);
+}
+
+template <class Empty, class Out, class T, class Score>
+void check(inputs<T>& in, Score const& score, double spread = 0, layout lo = layout::plain) {
+  auto got = fused<Empty, Out>(in, score, lo);
+  compare(got, oracle<Empty, Out>(in, score, spread), in.n);
+}
+
+template <class Op, class... X>
+apply<Op, X...> make(Op, X... x) {
+  return {{{x}...}};
+}
+
+// Axes of a functor: b, h, s, t.
+constexpr argument<0> score{};
+constexpr coordinate<2> s{};
+constexpr coordinate<3> t{};
+
+auto causal() { return make(op::masked{}, make(op::less_equal{}, t, s), score); }
+auto bottom_right(long rows, long keys) {
+  return make(op::masked{}, make(op::less_equal{}, t, make(op::add{}, s, whole_constant{keys - rows})), score);
+}
+auto window(long left, long right) {
+  auto const distance = make(op::sub{}, t, s);
+  return make(op::masked{},
+              make(op::both{}, make(op::less_equal{}, whole_constant{-left}, distance),
+                   make(op::less_equal{}, distance, whole_constant{right})),
+              score);
+}
+auto softcap(double cap) {
+  return make(op::mul{}, constant{cap}, make(op::tanh{}, make(op::div{}, score, constant{cap})));
+}
+
+/// Side tensors of one shape, for functors that load.
+struct sides {
+  std::vector<float> slopes, bias, bias_t;
+  std::vector<bf16> padding_bias;
+  std::unique_ptr<bool[]> keep, keep_all;
+  std::vector<std::int64_t> ids_q, ids_k;
+  std::vector<std::int32_t> short_ids_q, short_ids_k, buckets;
+  std::vector<float> table;
+  shape n;
+
+  explicit sides(shape const& n) : n(n) {
+    std::mt19937 random(7);
+    auto const uniform = [&] { return std::uniform_real_distribution<float>(-2, 2)(random); };
+    for (long i = 0; i < n.h; ++i) slopes.push_back(std::exp2(-static_cast<float>(i + 1)));
+    for (long i = 0; i < n.h * n.s * n.t; ++i) bias.push_back(random() % 3 ? uniform() : -std::numeric_limits<float>::infinity());
+    for (long i = 0; i < n.t * n.s; ++i) bias_t.push_back(uniform());
+    for (long i = 0; i < n.b * n.t; ++i) padding_bias.push_back(store_number<bf16>(i % n.t < n.t / 2 + 1 ? 0.0f : -static_cast<float>(inf)));
+    keep = std::make_unique<bool[]>(static_cast<std::size_t>(n.b * n.t));
+    for (long i = 0; i < n.b * n.t; ++i) keep[i] = i % n.t < (i / n.t * 37 + n.t / 2) % (n.t + 1);
+    keep_all = std::make_unique<bool[]>(static_cast<std::size_t>(n.s * n.t));
+    for (long i = 0; i < n.s * n.t; ++i) keep_all[i] = random() % 2;
+    for (long i = 0; i < n.s; ++i) ids_q.push_back((1l << 40) + i / 50), short_ids_q.push_back(static_cast<int>(i / 11));
+    for (long i = 0; i < n.t; ++i) ids_k.push_back((1l << 40) + (i / 50) + (i % 7 == 0 ? 1l << 32 : 0)), short_ids_k.push_back(static_cast<int>(i / 11));
+    for (long i = 0; i < n.s; ++i) buckets.push_back(static_cast<int>(random() % 5));
+    for (long i = 0; i < 5 * n.t; ++i) table.push_back(uniform());
+  }
+  auto alibi() const {
+    return make(op::add{}, score, make(op::mul{}, element<float, 1>{slopes.data(), {1}}, make(op::sub{}, t, s)));
+  }
+  auto causal_alibi() const { return make(op::masked{}, make(op::less_equal{}, t, s), alibi()); }
+  auto padding() const { return make(op::masked{}, element<bool, 0, 3>{keep.get(), {n.t, 1}}, score); }
+  auto full_mask() const { return make(op::masked{}, element<bool, 2, 3>{keep_all.get(), {n.t, 1}}, score); }
+  auto full_mask_t() const { return make(op::masked{}, element<bool, 2, 3>{keep_all.get(), {1, n.s}}, score); }
+  auto documents() const {
+    return make(op::masked{}, make(op::equal{}, element<std::int64_t, 2>{ids_q.data(), {1}}, element<std::int64_t, 3>{ids_k.data(), {1}}), score);
+  }
+  auto short_documents() const {
+    return make(op::masked{}, make(op::equal{}, element<std::int32_t, 2>{short_ids_q.data(), {1}}, element<std::int32_t, 3>{short_ids_k.data(), {1}}), score);
+  }
+  auto biased() const { return make(op::add{}, score, element<float, 1, 2, 3>{bias.data(), {n.s * n.t, n.t, 1}}); }
+  auto biased_t() const { return make(op::add{}, score, element<float, 2, 3>{bias_t.data(), {1, n.s}}); }
+  auto padded_by_bias() const { return make(op::add{}, score, element<bf16, 0, 3>{padding_bias.data(), {n.t, 1}}); }
+  auto finite_fill() const { return make(op::where{}, make(op::less_equal{}, t, s), score, constant{-1e9}); }
+  auto looked_up() const {
+    return make(op::add{}, score, lookup<float, element<std::int32_t, 2>, 3>{table.data(), {buckets.data(), {1}}, n.t, {1}});
+  }
+};
+
+constexpr shape shapes[] = {{1, 1, 1, 1, 1, 1},       {2, 3, 16, 96, 64, 64},  {1, 2, 128, 128, 64, 64}, {1, 2, 17, 5, 7, 3},
+                            {2, 1, 1, 131, 64, 32},   {1, 1, 131, 1, 16, 8},   {1, 2, 37, 97, 33, 41},   {1, 1, 193, 200, 8, 130},
+                            {3, 2, 5, 13, 1, 2},      {1, 1, 67, 101, 257, 9}, {1, 3, 23, 300, 24, 6}};
+
+template <class T>
+class attention_of : public testing::Test {};
+using types = testing::Types<float, bf16, f16>;
+struct names {
+  template <class T>
+  static std::string GetName(int) { return attend::type_name<T>(); }
+};
+TYPED_TEST_SUITE(attention_of, types, names);
+
+TYPED_TEST(attention_of, shapes_and_functors) {
+  using T = TypeParam;
+  for (auto const& n : shapes) {
+    SCOPED_TRACE(testing::Message() << n);
+    sides const side(n);
+    inputs<T> in(n, layout::plain, layout::plain, layout::plain);
+    auto const run = [&](char const* name, auto const& f, double spread = 0) {
+      SCOPED_TRACE(name);
+      check<empty_row::zeros_t, T>(in, f, spread);
+    };
+    double const far = static_cast<double>(n.s + n.t);
+    run("identity", score);
+    run("causal", causal());
+    run("bottom right", bottom_right(n.s, n.t));
+    run("window", window(20, 3));
+    run("alibi", side.alibi(), far);
+    run("causal alibi", side.causal_alibi(), far);
+    run("softcap", softcap(2.0), 2);
+    run("padding", side.padding());
+    run("full mask", side.full_mask());
+    run("full mask, transposed", side.full_mask_t());
+    run("documents", side.documents());
+    run("documents of 32 bits", side.short_documents());
+    run("bias with -inf", side.biased(), 2);
+    run("bias, transposed", side.biased_t(), 2);
+    run("padding by bias", side.padded_by_bias());
+    run("finite fill", side.finite_fill());
+    run("looked up", side.looked_up(), 2);
+  }
+}
+
+TYPED_TEST(attention_of, strides) {
+  using T = TypeParam;
+  for (auto const& n : {shape{2, 3, 37, 101, 20, 12}, shape{1, 2, 5, 9, 64, 64}})
+    for (layout lq : layouts)
+      for (layout lkv : layouts)
+        for (layout lo : {layout::plain, layout::heads_in_the_middle, layout::columns_first, layout::backwards, layout::sparse}) {
+          if (lo != layout::plain && lq != lkv) continue;
+          SCOPED_TRACE(testing::Message() << n << ' ' << static_cast<int>(lq) << static_cast<int>(lkv) << static_cast<int>(lo));
+          inputs<T> in(n, lq, lkv, lkv == layout::one_for_all_heads ? layout::one_row : lkv);
+          check<empty_row::zeros_t, T>(in, causal(), 0, lo);
+        }
+}
+
+TEST(attention, mixed_types_and_scales) {
+  shape const n{1, 2, 33, 50, 16, 24};
+  inputs<bf16> in(n, layout::plain, layout::columns_first, layout::plain);
+  check<empty_row::zeros_t, float>(in, causal());
+  in.scale = -0.7, in.output_scale = 0.25;
+  check<empty_row::zeros_t, float>(in, causal());
+  in.scale = 0, in.output_scale = -3;
+  check<empty_row::zeros_t, bf16>(in, score);
+}
+
+template <class Empty>
+void empty_rows() {
+  for (auto const& n : {shape{1, 2, 130, 40, 16, 24}, shape{1, 1, 20, 200, 8, 5}}) {
+    sides const side(n);
+    inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+    in.output_scale = 1.5;
+    check<Empty, float>(in, bottom_right(n.s, n.t));             // the first rows keep nothing when rows > keys
+    check<Empty, float>(in, make(op::masked{}, make(op::less{}, t, make(op::sub{}, s, whole_constant{7})), score));
+    check<Empty, float>(in, make(op::masked{}, make(op::less{}, t, whole_constant{0}), score)); // nothing at all
+    check<Empty, float>(in, make(op::add{}, score, constant{-inf}));
+    check<Empty, bf16>(in, make(op::masked{}, make(op::no{}, element<bool, 2>{side.keep_all.get(), {1}}), score));
+  }
+  // No keys: nothing to average either.
+  inputs<float> none({2, 1, 19, 0, 4, 6}, layout::plain, layout::plain, layout::plain);
+  auto out = fused<Empty, float>(none, causal());
+  for (long i = 0; i < 19; ++i)
+    for (long c = 0; c < 6; ++c)
+      if (std::is_same_v<Empty, empty_row::nan_t>) EXPECT_TRUE(std::isnan(out.get(1, 0, i, c)));
+      else EXPECT_EQ(out.get(1, 0, i, c), 0.0);
+}
+TEST(attention, empty_rows_are_zeros) { empty_rows<empty_row::zeros_t>(); }
+TEST(attention, empty_rows_are_uniform) { empty_rows<empty_row::uniform_t>(); }
+TEST(attention, empty_rows_are_nan) { empty_rows<empty_row::nan_t>(); }
+
+TEST(attention, extents_of_zero) {
+  for (auto const& n : {shape{0, 1, 3, 4, 5, 6}, shape{1, 0, 3, 4, 5, 6}, shape{1, 1, 0, 4, 5, 6}, shape{1, 1, 3, 4, 5, 0}}) {
+    inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+    fused<empty_row::zeros_t, float>(in, causal());
+  }
+  inputs<float> flat({1, 2, 21, 30, 0, 6}, layout::plain, layout::plain, layout::plain); // every score is 0
+  check<empty_row::zeros_t, float>(flat, causal());
+  attention<empty_row::zeros_t>(attention_problem<float, float, 0>{{}, 0, 0, 0, 0, {}, {}, {}, {}, 1, 1}, score);
+}
+
+TEST(attention, without_batch_axes) {
+  inputs<float> in({1, 1, 40, 50, 8, 8}, layout::plain, layout::plain, layout::plain);
+  tensor<float> out(layout::plain, 1, 1, 40, 8);
+  apply<op::masked, apply<op::less_equal, coordinate<1>, coordinate<0>>, argument<0>> const f{};
+  attention<empty_row::zeros_t>(attention_problem<float, float, 0>{{}, 40, 50, 8, 8, {in.q.memory.data(), {}, 8, 1},
+                                                                   {in.k.memory.data(), {}, 8, 1}, {in.v.memory.data(), {}, 8, 1},
+                                                                   {out.memory.data(), {}, 8, 1}, in.scale, 1}, f);
+  compare(out, oracle<empty_row::zeros_t, float>(in, causal()), in.n);
+}
+
+TEST(attention, a_nan_stays_in_its_row) {
+  shape const n{1, 1, 40, 230, 8, 9};
+  for (long where : {0l, 95l, 96l, 229l})
+    for (bool first_block_masked : {false, true}) {
+      inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+      std::vector<float> bias(static_cast<std::size_t>(n.s * n.t), 0.0f);
+      for (long j = 0; first_block_masked && j < n.t; ++j) bias[static_cast<std::size_t>(17 * n.t + j)] = -static_cast<float>(inf);
+      auto const f = make(op::add{}, score, element<float, 2, 3>{bias.data(), {n.t, 1}});
+      auto clean = oracle<empty_row::zeros_t, float>(in, f);
+      bias[static_cast<std::size_t>(17 * n.t + where)] = static_cast<float>(nan);
+      for (long c = 0; c < n.e; ++c) clean.out[static_cast<std::size_t>(17 * n.e + c)] = nan;
+      auto got = fused<empty_row::zeros_t, float>(in, f);
+      compare(got, clean, n);
+    }
+  inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+  auto want = oracle<empty_row::zeros_t, float>(in, score);
+  in.q(0, 0, 3, 2) = static_cast<float>(nan);
+  for (long c = 0; c < n.e; ++c) want.out[static_cast<std::size_t>(3 * n.e + c)] = nan;
+  auto got = fused<empty_row::zeros_t, float>(in, score);
+  compare(got, want, n);
+}
+
+// Scores of 1e30 and more: the largest key wins alone, ties share; an infinite one has no softmax.
+TEST(attention, huge_tiny_and_infinite_scores) {
+  shape const n{1, 1, 20, 150, 1, 2};
+  inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+  in.scale = 1;
+  for (long i = 0; i < n.s; ++i) in.q(0, 0, i, 0) = 1e15f;
+  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = j == 77 || j == 140 ? 1e15f : -1e20f + static_cast<float>(j) * 1e14f;
+  for (auto* f : {"score", "causal"}) {
+    auto got = *f == 's' ? fused<empty_row::zeros_t, float>(in, score)
+                         : fused<empty_row::zeros_t, float>(in, bottom_right(n.s, n.t));
+    for (long c = 0; c < 2; ++c) {
+      double const both = (in.v.get(0, 0, 77, c) + in.v.get(0, 0, 140, c)) / 2;
+      EXPECT_NEAR(got.get(0, 0, 19, c), both, 4 * 0x1p-24 * (std::abs(both) + 1));
+    }
+  }
+  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = 1e-40f; // scores of 1e-25 and of denormal factors: all equal
+  auto even = fused<empty_row::zeros_t, float>(in, score);
+  double mean = 0;
+  for (long j = 0; j < n.t; ++j) mean += in.v.get(0, 0, j, 0) / n.t;
+  EXPECT_NEAR(even.get(0, 0, 5, 0), mean, (n.t + 8) * 0x1p-24);
+  in.k(0, 0, 9, 0) = static_cast<float>(inf);
+  auto infinite = fused<empty_row::zeros_t, float>(in, score);
+  EXPECT_TRUE(std::isnan(infinite.get(0, 0, 4, 1)));
+  in.k(0, 0, 9, 0) = -static_cast<float>(inf); // one key no query keeps
+  auto without = fused<empty_row::zeros_t, float>(in, score);
+  EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24);
+}
+
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZE_THREAD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD 1
+#endif
+#endif
+#ifdef SANITIZE_THREAD
+// The thread sanitizer does not see how an installed TBB hands work over; here every caller does its own, and threads
+// meet only in the tests below, as std::thread.
+tbb::global_control const each_caller_alone(tbb::global_control::max_allowed_parallelism, 1);
+#endif
+
+// What TBB does with the items of one call, by hand: every item touches its own rows only.
+TEST(attention, items_are_independent) {
+  shape const n{2, 2, 150, 230, 24, 20};
+  inputs<bf16> in(n, layout::plain, layout::columns_first, layout::plain);
+  tensor<bf16> out(layout::heads_in_the_middle, n.b, n.h, n.s, n.e);
+  attention_problem<bf16, bf16, 2> const problem{{n.b, n.h}, n.s, n.t, n.d, n.e, in.q.view<bf16 const>(),
+                                                 in.k.view<bf16 const>(), in.v.view<bf16 const>(), out.view<bf16>(), in.scale, 1};
+  auto const f = causal();
+  long const panels = (n.s + panel_rows - 1) / panel_rows;
+  std::vector<std::thread> threads;
+  for (long worker = 0; worker < 3; ++worker)
+    threads.emplace_back([&, worker] {
+      for (long i = worker; i < n.b * n.h * panels; i += 3) {
+        long const batch[] = {i / panels / n.h, i / panels % n.h};
+        attend::kernels::cpu::detail::attend_rows<empty_row::zeros_t>(problem, f, batch, nullptr, i % panels * panel_rows, 1);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  compare(out, oracle<empty_row::zeros_t, bf16>(in, f), n);
+}
+
+TEST(attention, from_several_threads_at_once) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([i] {
+      shape const n{2, 2, 40 + i * 17, 70, 16 << (i % 2), 24};
+      inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+      for (int k = 0; k < 3; ++k) check<empty_row::zeros_t, float>(in, causal());
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+} // namespace
