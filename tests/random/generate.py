@@ -13,8 +13,8 @@ import random
 import re
 from dataclasses import dataclass, field, replace
 
-MATRIX = ["s", "t", "d", "e", "c", "f", "h", "w"]
-BATCH = ["b", "n", "g", "r"]
+MATRIX = ["s", "t", "d", "e", "c", "f", "h", "w", "word"]
+BATCH = ["b", "n", "g", "r", "head"]
 FLOAT_RANK = {"bf16": 3, "f16": 3, "float": 4, "double": 5}
 
 
@@ -113,6 +113,7 @@ class Case:
         self.leaves = []
         self.lines = []
         self.spelled_out = False
+        self.second = ""  # another result of the same evaluation
 
     # --- extents and leaves -------------------------------------------------------------------------------------
     def extent(self, name, static=None, at_least=0):
@@ -355,7 +356,7 @@ class Case:
         rng = self.rng
         kind = self.pick_float()
         head = rng.choice([4, 8, 16, 32, 64]) if rng.random() < 0.65 else None
-        style = rng.choice(["heads", "heads", "heads", "plain", "batch", "grouped", "grouped_split", "multi_query", "self", "self_one", "packed", "cache", "cross_dims", "many_heads"])
+        style = rng.choice(["heads", "heads", "heads", "plain", "batch", "grouped", "grouped_split", "multi_query", "self", "self_one", "packed", "sliced", "cache", "cross_dims", "many_heads", "decode", "user"])
         s, t, d, e = "s", "t", "d", "e"
         ax = lambda *names: self.axes(*names, d=head)
         values = ("e",) if rng.random() < 0.6 else ("d",)
@@ -371,12 +372,19 @@ class Case:
             q, k, v = ax("b", "n", "s", "d"), ax("b", "t", "d"), ax("b", "t", *values)
         elif style == "cache":
             q, k, v = ax("b", "n", "s", "d"), ax("b", "n", "d", "t"), ax("b", "n", "t", *values)
+        elif style == "decode":
+            return self.decode(kind, ax, values)
+        elif style == "user":
+            q, k, v = ax("b", "head", "word", "d"), ax("b", "head", "t", "d"), ax("b", "head", "t", *values)
+            s = "word"
         elif style == "cross_dims":
             q, k, v = ax("n", "s", "d"), ax("b", "t", "d"), ax("b", "n", "t", *values)
         elif style == "many_heads":
             q, k, v = ax("b", "g", "n", "s", "d"), ax("b", "n", "t", "d"), ax("g", "n", "t", *values)
         else:
             q = k = v = ax("b", "n", "s", "d") if style in ("self", "packed") else ax("b", "s", "d")
+            if style == "sliced" and not head:
+                head = 8
             t = "s"
         if style == "grouped_split":
             per = rng.choice([2, 3, 4])
@@ -394,13 +402,21 @@ class Case:
             self.lines.append(f"auto const packed = {text};")
             axes = (x.axes[0], x.axes[1], parts[1], parts[2])
             q, k, v = (Expr(f"at(packed, part, {i})", axes, kind, "s", "d") for i in range(3))
+        elif style == "sliced":
+            x = self.leaf(self.axes("b", "s") + (Axis("c", f"{3 * head}_c"),), kind)
+            axes = x.axes[:2] + (Axis("d", f"{head}_c"),)
+            q, k, v = (Expr(f"rename(slice({x.text}, c, {i * head}_c, {(i + 1) * head}_c), c, d)", axes, kind, "s", "d") for i in range(3))
         else:
             q = self.leaf(self.shuffled(q), kind)
         if style == "self_one" and rng.random() < 0.5:
             k = v = q
-        elif style != "packed":
+        elif style not in ("packed", "sliced"):
             k = self.leaf(self.shuffled(k), kind)
+            if t != "s" and rng.random() < 0.15:
+                v = tuple(a for a in v if not a.matrix) + tuple(reversed([a for a in v if a.matrix]))
             v = self.leaf(self.shuffled(v), kind if rng.random() < 0.9 else "float")
+            if v.row != t and t != "s":
+                v = self.transpose(v)
         scale = rng.choice(["0.25f", "0.125", "0.3f"])
         place = rng.choice(["q", "k", "scores", "scores", "divide", "both", "none"])
         if place in ("q", "both"):
@@ -434,6 +450,22 @@ class Case:
             x = replace(x, text=f"oriented({x.text}, {s}, {t})", row=s, column=t)
         return self.attend(x, v, s, t)
 
+    def decode(self, kind, ax, values):
+        """One query a head: no row dim at all."""
+        rng = self.rng
+        q = self.leaf(self.shuffled(ax("b", "n", "d")), kind)
+        k, v = self.leaf(self.shuffled(ax("b", "n", "t", "d")), kind), self.leaf(self.shuffled(ax("b", "n", "t", *values)), kind)
+        x = self.contract(q, k, "d") if rng.random() < 0.5 else self.contract(k, q, "d")
+        if rng.random() < 0.7:
+            x = self.scaled(x, "0.25f")
+        if rng.random() < 0.5:
+            lengths = self.leaf((x.axis("b"),), "std::int64_t", "lengths", x.axis("t").number)
+            x = self.masked(x, rng.choice(["drop(padding(t, %s))", "keep(index(t) < %s)"]) % lengths.text)
+        if rng.random() < 0.4:
+            x = self.binary("({x} + {y})", x, self.leaf((x.axis("n"), x.axis("t")), kind, "bias"))
+        w = replace(x, text=f"softmax({x.text}, t)")
+        return self.contract(w, v, "t") if rng.random() < 0.7 else self.contract(v, w, "t")
+
     def attend(self, x, v, s, t):
         rng = self.rng
         how = rng.choice(["softmax"] * 8 + ["hand", "hand", "lse", "late", "late", "sigmoid", "relu", "linear"])
@@ -442,7 +474,7 @@ class Case:
         if how == "softmax":
             w = self.softmax(x, t, policy)
         elif how in ("hand", "late", "lse"):
-            self.spelled_out = True
+            self.spelled_out = how != "lse"  # which is not known for a softmax
             self.lines.append(f"auto const scores = {x.text};")
             x = replace(x, text="scores")
             if how == "lse":
@@ -464,6 +496,12 @@ class Case:
             w = self.unary("dropout({x}, %s, %d)" % (rng.choice(["0.1", "0.5", "0.25"]), rng.randint(1, 10**6)), w)
         if rng.random() < 0.1:
             return w
+        if how == "softmax" and rng.random() < 0.15:
+            self.lines.append(f"auto const weights = {w.text};")
+            w = replace(w, text="weights")
+            self.second = "weights"
+        if how == "lse" and rng.random() < 0.5:
+            self.second = f"logsumexp(scores, {t})"
         source = next(a.name for a in v.axes if a.base == t.replace("prime(", "").strip(")"))
         if source != t:
             product = w.oriented and rng.random() < 0.8
@@ -677,7 +715,7 @@ class Case:
         if choice == "masked" and len(m) == 2 and len(names) <= 4:
             return self.masked(x, self.mask(x, m[0], m[1])) if rng.random() < 0.5 else self.masked(x, self.mask(x, m[1], m[0]), "-2.f")
         if choice == "gather" and not x.has("f"):
-            spare = [n for n in ["h", "w"] if not x.has(n)]
+            spare = [n for n in ["h", "word", "w"] if not x.has(n)]
             if not spare or not m:
                 return None
             looked_up = rng.choice(m)
@@ -702,7 +740,7 @@ class Case:
 
     # --- output -------------------------------------------------------------------------------------------------
     def write(self, number, x):
-        lines, needed = [], x.text
+        lines, needed = [], f"{x.text} {self.second}"
         for line in reversed(self.leaves + self.lines):
             name = line.split()[2]
             if re.search(rf"\b{name}\b", needed):
@@ -717,7 +755,7 @@ class Case:
         out += ["  " + line for line in lines]
         if self.spelled_out:
             out.append("  draw.spelled_out();")
-        out.append(f"  draw.check<{len(x.axes)}>({x.text});")
+        out.append(f"  draw.check<{len(x.axes)}>({', '.join(filter(None, [x.text, self.second]))});")
         out.append("}")
         out.append(f"TEST(random_expressions, {number:03}) {{ run({number}, expression_{number:03}); }}")
         return "\n".join(out)

@@ -12,6 +12,10 @@ namespace attend::random_test {
 
 inline constexpr int draws_per_expression = 20;
 
+// Dimensions as users declare them.
+inline constexpr struct head final : dim<"head", role::batch, head> { using dim::operator=; } head;
+inline constexpr struct word final : dim<"word", role::matrix, word> { using dim::operator=; } word;
+
 /// One draw of extents, storage and values for an expression.
 class drawing {
 public:
@@ -25,7 +29,8 @@ public:
   /// An extent of one of `count` matrix dims: around the edges of tiles, smaller where there are many.
   long matrix(long least, int count) {
     long n = pick({0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65}, 0.03);
-    if (count == 3) n = n > 17 && chance(0.7) ? n / 4 : n;
+    if (count < 4 && chance(0.04)) n = pick({127, 128, 129, 257}, 0.3);
+    if (count == 3) n = n > 17 && n < 100 && chance(0.7) ? n / 4 : n;
     if (count > 3) n = std::min(n, 7l);
     return noted(std::max(least, n));
   }
@@ -72,14 +77,21 @@ public:
   template <int Rank, class E>
   void check(E const& e) {
     static_assert(E::shape::rank == Rank, "the generator has lost track of the dims");
-    auto expected = oracle(e);
-    if (spelled_out_)
-      for (std::size_t i = 0; i < expected.values.size(); ++i)
-        if (std::isnan(expected.values[i])) expected.bound[i] = kernels::reference::infinity;
-    elements += expected.size();
-    undecided += std::count(expected.bound.begin(), expected.bound.end(), kernels::reference::infinity);
+    auto const expected = expectation(oracle(e));
     by_route(expected, e, "fused");
     if constexpr (is_fused<E>) by_route(expected, e, "thrust");
+  }
+  /// Two results at once, of which the second may stand inside the first.
+  template <int Rank, class E, class Part>
+  void check(E const& e, Part const& part) {
+    static_assert(E::shape::rank == Rank, "the generator has lost track of the dims");
+    auto const expected = expectation(oracle(e)), expected_part = expectation(oracle(part));
+    for (char const* route : {"fused", "thrust"}) {
+      setenv("ATTEND_ATTENTION", route, 1);
+      auto const [out, weights] = evaluate(e, part);
+      judge(expected, out.view(), std::string(route) + " route, first of two");
+      judge(expected_part, weights.view(), std::string(route) + " route, second of two");
+    }
   }
 
   std::string text() const { return extents_; }
@@ -94,6 +106,16 @@ private:
   long noted(long n) {
     extents_ += ' ' + std::to_string(n);
     return n;
+  }
+
+  kernels::reference::array expectation(kernels::reference::array expected) {
+    using kernels::reference::infinity;
+    elements += expected.size();
+    undecided += std::count(expected.bound.begin(), expected.bound.end(), infinity);
+    if (spelled_out_)
+      for (std::size_t i = 0; i < expected.values.size(); ++i)
+        if (std::isnan(expected.values[i])) expected.bound[i] = infinity;
+    return expected;
   }
 
   template <class E>
