@@ -30,7 +30,7 @@ template <class X>
 using default_column_t = decltype(default_column<X>());
 
 template <class Op, class X, class... D>
-constexpr auto reduce(X x, D... d) {
+constexpr auto reduce(X x, D...) {
   if constexpr (sizeof...(D) == 0) {
     if constexpr (broken<default_column_t<X>>) return default_column_t<X>{};
     else return reduce<Op>(std::move(x), default_column_t<X>{});

@@ -33,10 +33,6 @@ struct pack {
   [[gnu::always_inline]] friend pack operator OP(pack const& a, pack const& b) {                                       \
     return {a.low OP b.low, a.high OP b.high};                                                                         \
   }
-#define ATTEND_PACK_COMPARISON(OP)                                                                                     \
-  [[gnu::always_inline]] friend pack<std::int32_t> operator OP(pack const& a, pack const& b) {                         \
-    return {a.low OP b.low, a.high OP b.high};                                                                         \
-  }
   ATTEND_PACK_OPERATOR(+)
   ATTEND_PACK_OPERATOR(-)
   ATTEND_PACK_OPERATOR(*)
@@ -45,14 +41,20 @@ struct pack {
   ATTEND_PACK_OPERATOR(|)
   ATTEND_PACK_OPERATOR(<<)
   ATTEND_PACK_OPERATOR(>>)
-  ATTEND_PACK_COMPARISON(<)
-  ATTEND_PACK_COMPARISON(>)
 #undef ATTEND_PACK_OPERATOR
-#undef ATTEND_PACK_COMPARISON
 };
 using block = pack<float>;         // sixteen numbers
 using whole = pack<std::int32_t>;  // sixteen integers, and what comparisons give
 using bits = pack<std::uint32_t>;  // sixteen bit patterns
+
+// Outside the template: nvcc takes a comparison of dependent vectors for a bool.
+#define ATTEND_PACK_COMPARISON(OP)                                                                                     \
+  [[gnu::always_inline]] inline whole operator OP(block const& a, block const& b) { return {a.low OP b.low, a.high OP b.high}; } \
+  [[gnu::always_inline]] inline whole operator OP(whole const& a, whole const& b) { return {a.low OP b.low, a.high OP b.high}; } \
+  [[gnu::always_inline]] inline whole operator OP(bits const& a, bits const& b) { return {a.low OP b.low, a.high OP b.high}; }
+ATTEND_PACK_COMPARISON(<)
+ATTEND_PACK_COMPARISON(>)
+#undef ATTEND_PACK_COMPARISON
 
 // Sixteen numbers of 16 bits as they are stored.
 struct halves {
