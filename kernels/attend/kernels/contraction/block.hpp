@@ -70,10 +70,8 @@ struct halves {
 
 [[gnu::always_inline]] inline bits as_bits(block const& x) { return bits::same_bits(x); }
 [[gnu::always_inline]] inline block as_block(bits const& x) { return block::same_bits(x); }
-template <class T>
-[[gnu::always_inline]] inline pack<T> select(whole const& c, pack<T> const& yes, pack<T> const& no) {
-  return {c.low ? yes.low : no.low, c.high ? yes.high : no.high};
-}
+[[gnu::always_inline]] inline block select(whole const& c, block const& yes, block const& no) { return {c.low ? yes.low : no.low, c.high ? yes.high : no.high}; }
+[[gnu::always_inline]] inline bits select(whole const& c, bits const& yes, bits const& no) { return {c.low ? yes.low : no.low, c.high ? yes.high : no.high}; }
 [[gnu::always_inline]] inline block abs_of(block const& x) { return as_block(as_bits(x) & 0x7fffffffu); }
 
 // bf16 -> f32, exact.
