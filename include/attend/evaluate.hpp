@@ -46,7 +46,8 @@ constexpr tensor_view<T, S, A...> writable(tensor_view<T, S, A...> const& x) {
 }
 template <class X>
 constexpr auto writable(X const&) {
-  return violation<rule::into_writable<argument_given<X>>>{};
+  if constexpr (broken<X>) return ill_formed{};
+  else return violation<rule::into_writable<argument_given<X>>>{};
 }
 
 template <class E>

@@ -33,10 +33,6 @@ struct pack {
   [[gnu::always_inline]] friend pack operator OP(pack const& a, pack const& b) {                                       \
     return {a.low OP b.low, a.high OP b.high};                                                                         \
   }
-#define ATTEND_PACK_COMPARISON(OP)                                                                                     \
-  [[gnu::always_inline]] friend pack<std::int32_t> operator OP(pack const& a, pack const& b) {                         \
-    return {a.low OP b.low, a.high OP b.high};                                                                         \
-  }
   ATTEND_PACK_OPERATOR(+)
   ATTEND_PACK_OPERATOR(-)
   ATTEND_PACK_OPERATOR(*)
@@ -45,14 +41,20 @@ struct pack {
   ATTEND_PACK_OPERATOR(|)
   ATTEND_PACK_OPERATOR(<<)
   ATTEND_PACK_OPERATOR(>>)
-  ATTEND_PACK_COMPARISON(<)
-  ATTEND_PACK_COMPARISON(>)
 #undef ATTEND_PACK_OPERATOR
-#undef ATTEND_PACK_COMPARISON
 };
 using block = pack<float>;         // sixteen numbers
 using whole = pack<std::int32_t>;  // sixteen integers, and what comparisons give
 using bits = pack<std::uint32_t>;  // sixteen bit patterns
+
+// Outside the template: nvcc takes a comparison of dependent vectors for a bool.
+#define ATTEND_PACK_COMPARISON(OP)                                                                                     \
+  [[gnu::always_inline]] inline whole operator OP(block const& a, block const& b) { return {a.low OP b.low, a.high OP b.high}; } \
+  [[gnu::always_inline]] inline whole operator OP(whole const& a, whole const& b) { return {a.low OP b.low, a.high OP b.high}; } \
+  [[gnu::always_inline]] inline whole operator OP(bits const& a, bits const& b) { return {a.low OP b.low, a.high OP b.high}; }
+ATTEND_PACK_COMPARISON(<)
+ATTEND_PACK_COMPARISON(>)
+#undef ATTEND_PACK_COMPARISON
 
 // Sixteen numbers of 16 bits as they are stored.
 struct halves {
@@ -68,10 +70,8 @@ struct halves {
 
 [[gnu::always_inline]] inline bits as_bits(block const& x) { return bits::same_bits(x); }
 [[gnu::always_inline]] inline block as_block(bits const& x) { return block::same_bits(x); }
-template <class T>
-[[gnu::always_inline]] inline pack<T> select(whole const& c, pack<T> const& yes, pack<T> const& no) {
-  return {c.low ? yes.low : no.low, c.high ? yes.high : no.high};
-}
+[[gnu::always_inline]] inline block select(whole const& c, block const& yes, block const& no) { return {c.low ? yes.low : no.low, c.high ? yes.high : no.high}; }
+[[gnu::always_inline]] inline bits select(whole const& c, bits const& yes, bits const& no) { return {c.low ? yes.low : no.low, c.high ? yes.high : no.high}; }
 [[gnu::always_inline]] inline block abs_of(block const& x) { return as_block(as_bits(x) & 0x7fffffffu); }
 
 // bf16 -> f32, exact.

@@ -5,6 +5,11 @@
 #include <attend/kernels/cpu/attention_tuning.hpp>
 #include <attend/kernels/cpu/simd.hpp>
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
@@ -158,3 +163,7 @@ inline void output_products(float const* weights, long keys, tile_view value, lo
 } // namespace detail
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

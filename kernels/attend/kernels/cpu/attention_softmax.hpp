@@ -4,6 +4,11 @@
 #include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/simd_math.hpp>
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
@@ -50,3 +55,7 @@ inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning
 } // namespace detail
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

@@ -8,6 +8,11 @@
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <attend/op.hpp>
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
@@ -131,3 +136,7 @@ void store_panel(panel_state const& panel, matrix_slice<T const> const& value, l
 } // namespace detail
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

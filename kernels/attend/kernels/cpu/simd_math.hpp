@@ -6,6 +6,11 @@
 #include <cmath>
 #include <iterator>
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 
@@ -149,3 +154,7 @@ inline vec pow(vec x, vec y) {
 
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

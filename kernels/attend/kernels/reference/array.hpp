@@ -16,6 +16,7 @@ struct axis_name {
   std::string word;
   int primes = 0;
   friend auto operator<=>(axis_name const&, axis_name const&) = default;
+  friend bool operator==(axis_name const&, axis_name const&) = default;
 };
 inline std::string text(axis_name const& a) { return a.word + std::string(static_cast<std::size_t>(a.primes), '\''); }
 
