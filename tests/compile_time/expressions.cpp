@@ -56,5 +56,7 @@ static_assert(attend::is_fused<decltype(softmax(masked(x, keep(index(s) - index(
 static_assert(attend::is_fused<decltype(softmax(x + of<float>(s = 8, t = 8)) * v)>);
 static_assert(attend::is_fused<decltype(softmax(masked(x + of<float>(n = 8, s = 8, t = 8), keep(causal(s, t)))) * v)>);
 static_assert(attend::is_fused<decltype(softmax(x) * of<float>(b = 2, n = 8, t = 8, e = 16))>);
+static_assert(attend::is_fused<decltype(softmax(x / 2 + index(t)) * v)>);
+static_assert(attend::is_fused<decltype(contract(softmax(x - max(x)), v, t) * 3)>);
 
 } // namespace
