@@ -150,9 +150,10 @@ struct elementwise<op::masked, M, X> : node<elementwise<op::masked, M, X>> {
   detail::pack<M, X> x;
 };
 
-/// where: the condition comes first, dims and orientation are those of the values first.
-template <class C, class X, class Y>
-struct elementwise<op::where, C, X, Y> : node<elementwise<op::where, C, X, Y>> {
+/// where and filled: the condition comes first, dims and orientation are those of the values first.
+template <class Op, class C, class X, class Y>
+  requires std::is_base_of_v<op::where, Op>
+struct elementwise<Op, C, X, Y> : node<elementwise<Op, C, X, Y>> {
   using value_type = typename detail::joined_type<X, Y>::type;
   using space = typename detail::joined_space<typename C::space, typename X::space, typename Y::space>::type;
   using shape = typename detail::joined<X, Y, C>::shape;

@@ -54,6 +54,9 @@ auto wq = of<float>(c = 512_c, f = 512_c);
 auto wo = of<float>(f = 512_c, c = 512_c);
 auto heads = split(h * wq, f, n = 8_c, d);
 FUSED(h + merge(softmax(heads * transpose(heads) / 8) * heads, n, d, f) * wo);
+// a mask does not change the order of the dims, whatever its own
+static_assert(std::is_same_v<decltype(masked(x, drop(padding(t, lengths))))::shape::dims, decltype(x)::shape::dims>);
+static_assert(std::is_same_v<decltype(masked(x, drop(padding(t, lengths)), -1e9))::shape::dims, decltype(x)::shape::dims>);
 // renames meet bound dims
 FUSED(rename(softmax(x) * rename(v, d, e), e, d));
 FUSED(rename(softmax(rename(x, s, d)) * rename(v, d, e), d, s));
