@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One program of two translation units, this one built with -march=native and cpu_isa_portable.cpp without: each runs
+// One program of two translation units, this one built with -march=native and portable.cpp without: each runs
 // its own instruction set's kernel, and they agree.
 #include <attend/kernels/cpu/attention.hpp>
 #include <cmath>
