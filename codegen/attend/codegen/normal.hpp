@@ -60,7 +60,7 @@ struct normalising {
   static auto of(length_node<D> const& x) { return x; }
 
   template <class Op, class X>
-  static auto of(elementwise<Op, X> const& e) { return law::apply(Op{}, of(operand_of<0>(e))); }
+  static auto of(elementwise<Op, X> const& e) { return law::apply(Op{}, stored_if_merged(of(operand_of<0>(e)))); }
   template <class Op, class X, class Y>
   static auto of(elementwise<Op, X, Y> const& e) { return law::apply(Op{}, bound(operand_of<0>(e), e), bound(operand_of<1>(e), e)); }
   template <class Op, class X, class Y, class Z>
@@ -70,21 +70,21 @@ struct normalising {
   static auto of(contraction<X, Y, D, O> const& e) { return law::product(bound(e.x, e), bound(e.y, e), D{}); }
   template <class Op, class X, class D>
   static auto of(reduction<Op, X, D> const& e) {
-    auto const x = with_lengths(of(e.x), e.x);
+    auto const x = bound(e.x, e.x);
     return reduction<Op, std::remove_cv_t<decltype(x)>, D>{{}, x};
   }
   template <class X, class... D>
   static auto of(reduction<op::mean, X, types<D...>> const& e) {
-    auto const x = with_lengths(of(e.x), e.x);
+    auto const x = bound(e.x, e.x);
     double const n = static_cast<double>((sizes_of(e.x).template of<D>() * ... * 1));
     return law::mul(reduction<op::sum, std::remove_cv_t<decltype(x)>, types<D...>>{{}, x}, scalar<double>{{}, 1 / n});
   }
   template <class X, class D, class P, class O>
-  static auto of(softmax_node<X, D, P, O> const& e) { return law::template softmax<P>(with_lengths(of(e.x), e.x), D{}, true); }
+  static auto of(softmax_node<X, D, P, O> const& e) { return law::template softmax<P>(bound(e.x, e.x), D{}, true); }
   template <class T, class I, class D>
   static auto of(gather_node<T, I, D> const& e) {
-    auto const table = of(e.table);
-    auto const ids = of(e.ids);
+    auto const table = bound(e.table, e.table);
+    auto const ids = stored_if_merged(of(e.ids));
     return gather_node<std::remove_cv_t<decltype(table)>, std::remove_cv_t<decltype(ids)>, D>{{}, table, ids};
   }
   template <class X>
@@ -94,7 +94,7 @@ struct normalising {
     auto const threshold = static_cast<std::int64_t>(std::ceil(e.p * 0x1p24));
     auto const random = map<op::random>(position, scalar<std::int64_t>{{}, e.seed});
     auto const kept = map<op::less_equal>(scalar<std::int64_t>{{}, threshold}, random);
-    return law::apply(op::where{}, kept, law::scale_by(of(e.x), 1 / (1 - e.p)), scalar<double>{{}, 0});
+    return law::apply(op::where{}, kept, law::scale_by(bound(e.x, e.x), 1 / (1 - e.p)), scalar<double>{{}, 0});
   }
 
   template <class X>
