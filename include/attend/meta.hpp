@@ -53,6 +53,10 @@ struct common<types<A...>, With> : concat<std::conditional_t<in<A, With>, types<
 template <class List, class With>
 using common_t = typename common<List, With>::type;
 
+/// The list of D alone, empty where D is void.
+template <class D>
+using list_of = std::conditional_t<std::is_void_v<D>, types<>, types<D>>;
+
 /// A's elements, then B's others.
 template <class A, class B>
 using unite_t = concat_t<A, minus_t<B, A>>;

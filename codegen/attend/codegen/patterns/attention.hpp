@@ -68,8 +68,6 @@ using last_t = typename last_of<List>::type;
 // The last matrix dim of a list, or where it has none its last dim, or void.
 template <class List>
 using last_matrix_dim = std::conditional_t<(matrix_dims_t<List>::size > 0), last_t<matrix_dims_t<List>>, last_t<List>>;
-template <class D>
-using list_of = std::conditional_t<std::is_void_v<D>, types<>, types<D>>;
 
 template <class T>
 inline constexpr bool fused_type = std::is_same_v<T, float> || half_precision<T>;
