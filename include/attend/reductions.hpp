@@ -13,6 +13,7 @@ constexpr auto reducing() {
   else if constexpr (is_bool<X>) return violation<rule::reduces_numbers<dims_shown_x<X>>>{};
   else if constexpr (!(in<D, typename X::shape::dims> && ...)) return violation<rule::has_dim<dimensions_missing<X, D...>, dims_shown_x<X>>>{};
   else if constexpr (!distinct<types<D...>>) return violation<rule::dims_distinct<dims_of_x<D...>>>{};
+  else if constexpr (((extent_in<typename X::shape, D> == unknown) || ...)) return violation<rule::extent_known<dims_shown_x<X>>>{};
   else return fine{};
 }
 template <class X, class... D>

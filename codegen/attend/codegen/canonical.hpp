@@ -193,11 +193,20 @@ bool guards_hold(X const& x) {
   return guarding::of(x);
 }
 
-/// A buffer of x, stored as T in the order of the dims given.
-template <class T, class... D, class X>
-auto store(X const& x, types<D...>) {
-  // an extent that only an index brings is known at run time only
-  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{{}, x, {size_of<D>(x)...}, {}, 0, {size_of<D>(x)...}, nullptr, true};
+/// The extent of D in the first of some trees that says.
+template <class D, class... X>
+long size_in(X const&... x) {
+  long n = unknown;
+  ((n = n >= 0 ? n : size_of<D>(x)), ...);
+  return n;
+}
+
+/// A buffer of x, stored as T in the order of the dims given. A dim that only an index brings has the extent it has in
+/// the trees around x.
+template <class T, class... D, class X, class... Around>
+auto store(X const& x, types<D...>, Around const&... around) {
+  buffer<X, T, types<D...>, axis<D, (extent_in<typename X::shape, D> >= 0 ? extent_in<typename X::shape, D> : dynamic)>...> r{
+      {}, x, {size_in<D>(x, around...)...}, {}, 0, {size_in<D>(x, around...)...}, nullptr, true};
   row_major(r);
   return r;
 }

@@ -64,25 +64,25 @@ private:
   // 6
   template <class X>
   static auto tried(X const& x, priority<0>) {
-    auto const f = functor(x);
+    auto const f = functor(x, x);
     return pass<std::remove_cv_t<decltype(f)>>{f};
   }
 
   template <class Q, class K, class V, class F, class... Roles>
   static auto fused(attention<Q, K, V, F, Roles...> const& m) {
-    auto const q = operand(m.query);
-    auto const k = operand(m.key);
-    auto const v = operand(m.value);
-    auto const f = functor(m.score);
+    auto const q = operand(m.query, m.key, m.value, m.score);
+    auto const k = operand(m.key, m.query, m.value, m.score);
+    auto const v = operand(m.value, m.key, m.query, m.score);
+    auto const f = functor(m.score, m.query, m.key, m.value);
     return attention<std::remove_cv_t<decltype(q)>, std::remove_cv_t<decltype(k)>, std::remove_cv_t<decltype(v)>, std::remove_cv_t<decltype(f)>, Roles...>{
         q, k, v, f, m.scale, m.output_scale, m.guard};
   }
   template <class X, class Y, class D, class A, class B, class R>
   static auto multiplied(product<X, Y, D, A, B, R> const& m) {
-    auto const x = operand(m.x);
-    auto const y = operand(m.y);
-    auto const bias = operand(m.bias);
-    auto const residual = operand(m.residual);
+    auto const x = operand(m.x, m.y);
+    auto const y = operand(m.y, m.x);
+    auto const bias = operand(m.bias, m.x, m.y);
+    auto const residual = operand(m.residual, m.x, m.y);
     return product<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D, A, std::remove_cv_t<decltype(bias)>, std::remove_cv_t<decltype(residual)>>{
         x, y, bias, residual, m.scale};
   }
@@ -105,41 +105,43 @@ private:
   }
 
   // An operand in memory, of its own type: what matrix units read.
-  template <class X>
-  static auto operand(X const& x) {
+  template <class X, class... Around>
+  static auto operand(X const& x, Around const&... around) {
     if constexpr (std::is_same_v<X, nothing>) return x;
     else if constexpr (is_buffer<X>) return covered(x);
     else if constexpr (is_leaf<X>) return x;
-    else return covered(store<typename X::value_type>(x, storage_order_t<X>{}));
+    else return covered(store<typename X::value_type>(x, storage_order_t<X>{}, around...));
   }
   // A tree that one pass can compute: what needs a step of its own is stored, in the type sums are kept in.
-  template <class X>
-  static auto functor(X const& x) {
+  template <class X, class... Around>
+  static auto functor(X const& x, Around const&... around) {
     if constexpr (is_buffer<X>) return covered(x);
-    else return computable(x);
+    else return computable(x, around...);
   }
-  template <class X>
-  static auto computable(X const& x) { return x; } // leaves, numbers, positions, placeholders
-  template <class Op, class... X>
-  static auto computable(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(functor(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  template <class X, class... Around>
+  static auto computable(X const& x, Around const&...) { return x; } // leaves, numbers, positions, placeholders
+  template <class Op, class... X, class... Around>
+  static auto computable(elementwise<Op, X...> const& e, Around const&... around) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return rebuilt<Op>(functor(operand_of<I>(e), around...)...);
+    }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
   template <class Op, class... X>
   static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
-  template <class T, class I, class D>
-  static auto computable(gather_node<T, I, D> const& e) {
-    auto const table = operand(e.table);
-    auto const ids = functor(e.ids);
+  template <class T, class I, class D, class... Around>
+  static auto computable(gather_node<T, I, D> const& e, Around const&... around) {
+    auto const table = operand(e.table, around...);
+    auto const ids = functor(e.ids, around...);
     return gather_node<std::remove_cv_t<decltype(table)>, std::remove_cv_t<decltype(ids)>, D>{{}, table, ids};
   }
-  template <class X, class Y, class D, class O>
-  static auto computable(contraction<X, Y, D, O> const& e) { return stored(e); }
-  template <class Op, class X, class D>
-  static auto computable(reduction<Op, X, D> const& e) { return stored(e); }
-  template <class X, class D, class P, class O>
-  static auto computable(softmax_node<X, D, P, O> const& e) { return stored(e); }
-  template <class X>
-  static auto stored(X const& x) { return covered(store<accumulate_t<typename X::value_type>>(x, storage_order_t<X>{})); }
+  template <class X, class Y, class D, class O, class... Around>
+  static auto computable(contraction<X, Y, D, O> const& e, Around const&... around) { return stored(e, around...); }
+  template <class Op, class X, class D, class... Around>
+  static auto computable(reduction<Op, X, D> const& e, Around const&... around) { return stored(e, around...); }
+  template <class X, class D, class P, class O, class... Around>
+  static auto computable(softmax_node<X, D, P, O> const& e, Around const&... around) { return stored(e, around...); }
+  template <class X, class... Around>
+  static auto stored(X const& x, Around const&... around) { return covered(store<accumulate_t<typename X::value_type>>(x, storage_order_t<X>{}, around...)); }
 
   // A buffer of a tree, its region found.
   template <class X, class T, class Stored, class... A>
