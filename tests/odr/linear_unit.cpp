@@ -3,7 +3,9 @@
 
 answer linear_unit() {
   using namespace odr;
-  auto const q = query(), k = key(), v = value();
+  auto const q = query();
+  auto const k = key();
+  auto const v = value();
   auto const scores = q * transpose(k) / 4;
   auto const shared = softmax(scores) * v;
   auto const own = scores * v;
