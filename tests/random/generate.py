@@ -474,7 +474,7 @@ class Case:
         if how == "softmax":
             w = self.softmax(x, t, policy)
         elif how in ("hand", "late", "lse"):
-            self.spelled_out = how != "lse"  # which is not known for a softmax
+            self.spelled_out = True
             self.lines.append(f"auto const scores = {x.text};")
             x = replace(x, text="scores")
             if how == "lse":
