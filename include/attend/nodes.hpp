@@ -60,6 +60,12 @@ inline constexpr bool is_scalar<scalar<T>> = true;
 // The element type of an operation on X and Y: a number adapts to the tensor it meets.
 template <class X, class Y>
 struct joined_type : promoted<typename X::value_type, typename Y::value_type> {};
+// where(c, 1.0, 0.0): of numbers alone, f32 is enough
+template <class T, class U>
+  requires(floating<T> || floating<U>)
+struct joined_type<scalar<T>, scalar<U>> {
+  using type = float;
+};
 template <class T, class Y>
   requires(!is_scalar<Y>)
 struct joined_type<scalar<T>, Y> {

@@ -255,7 +255,9 @@ struct oracle_walk {
     known_extents const k = with(extents_known::of(e), outer);
     constexpr auto p = computed_in<typename elementwise<Op, X...>::value_type>();
     auto const f = [&](auto const&... x) {
-      if constexpr (std::same_as<Op, op::div> && (!floating<typename X::value_type> && ...)) return bounded_vocabulary::of_whole(Op{}, p, x...);
+      // a cast to the type there already is: nobody needs to round
+      if constexpr ((std::same_as<Op, op::cast<typename X::value_type>> && ...)) return (correctly_rounded(x, kept_in<typename X::value_type>()), ...);
+      else if constexpr (std::same_as<Op, op::div> && (!floating<typename X::value_type> && ...)) return bounded_vocabulary::of_whole(Op{}, p, x...);
       else return bounded_vocabulary::of(Op{}, p, x...);
     };
     return [&]<int... I>(std::integer_sequence<int, I...>) {

@@ -311,7 +311,7 @@ class Case:
         batch = [a for a in x.axes if not a.matrix]
         some = tuple(a for a in batch if rng.random() < 0.5)
         S, T = x.axis(s), x.axis(t)
-        kind = x.kind if rng.random() < 0.8 else "float"
+        kind = rng.choices([x.kind, "float", "double"], [80, 17, 3])[0]
         choice = rng.choice(["mask", "mask", "mask", "fill", "cap", "alibi", "bias", "bias_turned", "bias_row", "bias_column", "scale_head", "number", "relative", "temperature", "where"])
         if choice == "mask":
             return self.masked(x, self.mask(x, s, t))
@@ -474,7 +474,7 @@ class Case:
         if how == "softmax":
             w = self.softmax(x, t, policy)
         elif how in ("hand", "late", "lse"):
-            self.spelled_out = how != "lse"  # which is not known for a softmax
+            self.spelled_out = True
             self.lines.append(f"auto const scores = {x.text};")
             x = replace(x, text="scores")
             if how == "lse":
@@ -583,6 +583,27 @@ class Case:
         axes = list(self.shuffled(axes))
         return self.leaf(tuple(axes), kind or (x.kind if is_float(x.kind) and rng.random() < 0.7 else self.pick_float()))
 
+    def whole_step(self, x):
+        """Whole numbers stay whole under + - * min max, sums and products, and become floats elsewhere."""
+        rng = self.rng
+        choice = rng.choice(["whole", "whole", "float", "sum", "positions", "contract", "divide"])
+        if choice == "whole":
+            return self.unary(rng.choice(["({x} * 3 - 2)", "max({x}, 1)", "-{x}", "abs({x} - 1)", "min({x}, 4)"]), x)
+        if choice == "sum" and x.axes:
+            over = rng.choice(x.names())
+            self.nonempty(x.axis(over).extent)
+            return self.reduce(rng.choice(["sum", "sum", "max", "min", "mean"]), x, over)
+        if choice == "positions" and x.axes:
+            return self.unary("({x} + index(%s) * 2)" % rng.choice(x.names()), x, "std::int64_t")
+        if choice == "contract" and x.axes:
+            over = rng.choice(x.names())
+            shared = [a for a in x.axes if a.name == over or rng.random() < 0.4]
+            y = self.leaf(tuple(shared), rng.choice(["std::int32_t", "std::int64_t"]), "ids", "5")
+            return self.contract(x, y, over)
+        if choice == "divide":
+            return self.unary("({x} / 3)", x, "float")
+        return replace(x, text=f"cast<float>({x.text})", kind="float")
+
     def step(self, x):
         rng = self.rng
         choice = rng.choice([
@@ -592,9 +613,9 @@ class Case:
         m, names = x.matrix(), x.names()
         if not is_float(x.kind):
             if x.kind == "bool":
-                text, kind = rng.choice([("cast<float>(%s)", "float"), ("where(%s, 1.f, 0.25f)", "double")])
+                text, kind = rng.choice([("cast<float>(%s)", "float"), ("where(%s, 1.f, 0.1)", "float"), ("where(%s, 3, 1)", "std::int64_t")])
                 return replace(x, text=text % x.text, kind=kind)
-            return replace(x, text=f"cast<float>({x.text})", kind="float")
+            return self.whole_step(x)
         if choice == "unary":
             return self.unary(rng.choice([
                 "exp({x} * 0.25f)", "tanh({x})", "sigmoid({x})", "relu({x})", "gelu({x})", "gelu_tanh({x})", "silu({x})", "erf({x})", "abs({x})", "-{x}", "sin({x})", "cos({x})",

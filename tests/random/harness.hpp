@@ -70,7 +70,7 @@ public:
   }
 
   /// Says that the expression spells a softmax out by hand: where nothing is kept its arithmetic gives NaN, and an
-  /// implementation that knows it for a softmax may give zeros.
+  /// implementation that knows it for a softmax, or masks last, may give zeros.
   void spelled_out() { spelled_out_ = true; }
 
   /// Judges every route's result of e, which has Rank dims.

@@ -15,8 +15,14 @@ struct replacing {
   V const& value;
   bool& differs;
 
+  // A result of 16 bits is read only where a product would round its operand to them anyway.
   template <class X>
   auto of(X const& x) const {
+    if constexpr (half_precision<typename Part::value_type>) return inner(x);
+    else return operand(x);
+  }
+  template <class X>
+  auto operand(X const& x) const {
     if constexpr (std::is_same_v<X, Part>) {
       differs = differs || !same(x, part);
       return value;
@@ -34,8 +40,8 @@ private:
   static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
   template <class X, class Y, class D>
   auto inner(contraction<X, Y, D> const& e) const {
-    auto const x = of(e.x);
-    auto const y = of(e.y);
+    auto const x = operand(e.x);
+    auto const y = operand(e.y);
     return contraction<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D>{{}, x, y};
   }
   template <class Op, class X, class D>

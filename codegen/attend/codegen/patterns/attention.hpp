@@ -100,6 +100,7 @@ auto attention_of(M const& m, bool guard, double output_scale) {
   if constexpr (has<Q, T>) return not_fused<because::query_has_the_softmax_dim<softmax_over<T>>>{};
   else if constexpr (has<F, D>) return not_fused<because::scores_have_the_contracted_dim<dimension_named<D>>>{};
   else if constexpr (matrix_dims_t<typename dims::own>::size > 1) return not_fused<because::value_has_several_dims_of_its_own<apply_list_t<typename dims::own, dims_of_y>>>{};
+  else if constexpr (std::is_same_v<typename F::value_type, double>) return not_fused<because::element_type_without_kernel<type_of_x<double>>>{};
   else if constexpr (!fused_type<typename V::value_type>) return not_fused<because::element_type_without_kernel<type_of_x<typename V::value_type>>>{};
   else if constexpr (!std::is_same_v<typename Q::value_type, typename K::value_type> || !std::is_same_v<typename Q::value_type, typename V::value_type>)
     return not_fused<because::element_types_differ<type_of_x<typename Q::value_type>, type_of_x<typename K::value_type>, type_of_y<typename V::value_type>>>{};

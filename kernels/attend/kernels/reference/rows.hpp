@@ -108,9 +108,11 @@ inline exponentials exponentials_of(row const& x, precision const& p) {
     if (!std::isnan(a.value)) e.largest = std::max(e.largest, a.value);
   }
   if (e.any_undecided || e.any_nan || e.largest == -infinity) return e;
+  // What surely is the largest has exactly exponent 0, however large it is: rows filled with one number are uniform.
+  bool const surely = std::all_of(x.begin(), x.end(), [&](bounded const& a) { return certain(a) || high(a) < e.largest; });
   for (bounded const& a : x) {
     double const term = std::exp(a.value - e.largest);
-    double const off = a.value == -infinity ? 0 : a.bound + unit_of(p) * (4 * (std::fabs(a.value) + std::fabs(e.largest)) + 6);
+    double const off = a.value == -infinity ? 0 : surely && a.value == e.largest ? 0 : a.bound + unit_of(p) * (4 * (std::fabs(a.value) + std::fabs(e.largest)) + 6);
     e.term.push_back(term);
     e.off.push_back(off);
     e.sum += term;
