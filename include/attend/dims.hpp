@@ -2,7 +2,12 @@
 // Dimensions: empty named types, each with an object of the same name, so that an error prints the word the user wrote.
 #pragma once
 #include <attend/rules.hpp>
+#include <boost/hana/div.hpp>
 #include <boost/hana/integral_constant.hpp>
+#include <boost/hana/minus.hpp>
+#include <boost/hana/mod.hpp>
+#include <boost/hana/mult.hpp>
+#include <boost/hana/plus.hpp>
 #include <concepts>
 #include <cstddef>
 #include <string>

@@ -12,6 +12,7 @@
 #include <attend/op.hpp>
 #include <attend/pack.hpp>
 #include <attend/tensor.hpp>
+#include <initializer_list>
 
 namespace attend {
 
@@ -175,15 +176,15 @@ constexpr auto const& operand_of(elementwise<Op, X...> const& e) {
   return static_cast<slot<I, element_of_t<types<X...>, I>> const&>(e.x).value;
 }
 
-// Dims of a contraction: of X in its order, the first contracted one replaced by what matrix dims Y brings, then Y's others.
+// Dims of a contraction: of X in its order, the last row or column contracted replaced by what matrix dims Y brings, then Y's others.
 template <class Dx, class Dy, class D>
 struct contraction_dims;
 template <class... X, class Dy, class D>
 struct contraction_dims<types<X...>, Dy, D> {
   using others = minus_t<minus_t<Dy, D>, types<X...>>;
   using brought = matrix_dims_t<others>;
-  using first = element_of_t<common_t<types<X...>, D>, 0>;
-  using type = concat_t<std::conditional_t<std::is_same_v<X, first>, brought,
+  using replaced = last_matrix_dim<common_t<types<X...>, D>>;
+  using type = concat_t<std::conditional_t<std::is_same_v<X, replaced>, brought,
                                            std::conditional_t<in<X, D>, types<>, types<X>>>...,
                         minus_t<others, brought>>;
 };
@@ -295,6 +296,14 @@ struct renamed : node<renamed<X, From, To>> {
   X x;
 };
 
+namespace detail {
+constexpr long product_of_extents(std::initializer_list<long> parts) {
+  long n = 1;
+  for (long p : parts) n = p < 0 || n < 0 ? dynamic : n * p;
+  return n;
+}
+} // namespace detail
+
 /// C is the product of the axes Parts, the first the slowest.
 template <class X, class C, class... Parts>
 struct split_node : node<split_node<X, C, Parts...>> {
@@ -313,12 +322,7 @@ template <class X, class First, class... D, class C>
 struct merged<X, detail::types<First, D...>, C> : node<merged<X, detail::types<First, D...>, C>> {
   using value_type = typename X::value_type;
   using space = typename X::space;
-  static constexpr long parts[] = {detail::extent_in<typename X::shape, First>, detail::extent_in<typename X::shape, D>...};
-  static constexpr long extent = [] {
-    long n = 1;
-    for (long p : parts) n = p < 0 || n < 0 ? dynamic : n * p;
-    return n;
-  }();
+  static constexpr long extent = detail::product_of_extents({detail::extent_in<typename X::shape, First>, detail::extent_in<typename X::shape, D>...});
   using last = detail::element_of_t<detail::types<First, D...>, sizeof...(D)>;
   // C stands where the last of the dims stood: (b, s, n, d) and (b, n, s, d) both give (b, s, c)
   using shape = typename detail::replace_axis<detail::drop_dims<typename X::shape, detail::minus_t<detail::types<First, D...>, detail::types<last>>>, last, axis<C, extent>>::type;

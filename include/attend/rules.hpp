@@ -72,7 +72,7 @@ template <class... M> struct reduces_numbers { static_assert(detail::never<M...>
 
 // views
 template <class... M> struct transpose_needs_matrix { static_assert(detail::never<M...>, "transpose(x) requires the row and the column of 'x' to be known; write oriented(x, row, column)"); };
-template <class... M> struct new_name_is_free { static_assert(detail::never<M...>, "rename(x, from, to) requires that 'x' does not have the dimension 'to' already; write prime(to)"); };
+template <class... M> struct new_name_is_free { static_assert(detail::never<M...>, "rename(x, from, to) and merge(x, parts..., to) require that 'x' does not have the dimension 'to' already; write prime(to)"); };
 template <class... M> struct split_divides { static_assert(detail::never<M...>, "split(x, c, parts...) requires the extent of 'c' to be the product of its parts"); };
 template <class... M> struct split_by_parts { static_assert(detail::never<M...>, "split(x, c, parts...) requires two parts or more, each a dimension or its extent by name, as in 'n = 8'"); };
 template <class... M> struct split_one_inferred { static_assert(detail::never<M...>, "split(x, c, parts...) requires an extent for every part but at most one"); };

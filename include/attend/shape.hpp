@@ -72,6 +72,21 @@ template <class List>
 using matrix_dims_t = typename matrix_dims<List>::type;
 
 template <class List>
+struct last_of {
+  using type = void;
+};
+template <class... D>
+  requires(sizeof...(D) > 0)
+struct last_of<types<D...>> {
+  using type = element_of_t<types<D...>, sizeof...(D) - 1>;
+};
+template <class List>
+using last_t = typename last_of<List>::type;
+/// The last matrix dim of a list, or where it has none its last dim, or void.
+template <class List>
+using last_matrix_dim = std::conditional_t<(matrix_dims_t<List>::size > 0), last_t<matrix_dims_t<List>>, last_t<List>>;
+
+template <class List>
 struct orientation_of_dims {
   using type = no_orientation;
 };

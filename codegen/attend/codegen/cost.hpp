@@ -18,6 +18,16 @@ constexpr long volume(Extents const& extents) {
   return [&]<class... D>(types<D...>) { return (extents.template of<D>() * ... * 1l); }(Dims{});
 }
 
+/// The dims of several lists, each once.
+template <class List, class... Lists>
+struct united {
+  using type = List;
+};
+template <class A, class B, class... Rest>
+struct united<A, B, Rest...> : united<unite_t<A, B>, Rest...> {};
+template <class... Lists>
+using unite_all = typename united<Lists...>::type;
+
 /// The dims of a region's result.
 template <class R>
 struct result_dims;
@@ -31,10 +41,7 @@ struct result_dims<product<X, Y, types<D...>, A, B, R>> {
 };
 template <class L, class I, bool Each, class... S>
 struct result_dims<rows<L, I, Each, S...>> {
-  using all = unite_t<typename L::shape::dims, concat_t<typename decltype(S::x)::shape::dims...>>;
-  template <class List>
-  struct once;
-  using type = minus_t<all, std::conditional_t<Each, types<>, I>>;
+  using type = minus_t<unite_all<typename L::shape::dims, typename decltype(S::x)::shape::dims...>, std::conditional_t<Each, types<>, I>>;
 };
 template <class X>
 struct result_dims<pass<X>> {
@@ -54,7 +61,7 @@ struct counting {
   }
   template <class L, class I, bool Each, class... S, class Extents>
   static constexpr long of(rows<L, I, Each, S...> const*, Extents const& n) {
-    return (((1 + operations<decltype(S::x)>) * volume<typename decltype(S::x)::shape::dims>(n)) + ... + (operations<L> * volume<typename L::shape::dims>(n)));
+    return (((1 + operations<decltype(S::x)>) * volume<typename decltype(S::x)::shape::dims>(n)) + ... + (operations<L> * volume<typename result_dims<rows<L, I, Each, S...>>::type>(n)));
   }
   template <class X, class Extents>
   static constexpr long of(pass<X> const*, Extents const& n) { return operations<X> * volume<typename X::shape::dims>(n); }
