@@ -208,7 +208,8 @@ template <class Vector>
 // x times the normal distribution function. Its lower tail is exp(-a^2/2) R(a), a = |x|, R a polynomial in
 // 1 / (1 + 0.3 a); the square is kept in two parts, so the result is right relatively, far into the tail.
 [[gnu::always_inline]] inline block gelu_of(block const& x) {
-  block const a = select(abs_of(x) < 20.f, abs_of(x), block(20.f));
+  block const far = select(x < 0.f, block(20.f), block(8.f)); // from where on the tail is 0, or 1 less the tail is 1
+  block const a = select(abs_of(x) < far, abs_of(x), far);
   block const head = as_block(as_bits(a) & 0xfffff000u);
   block const t = 1.f / (1.f + 0.3f * a);
   block p = t * -2.08552514e-2f + 0.113590928f;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product.
 //
-// Threads. oneDNN's own threads (OpenMP's) keep spinning after a product and take the cores from TBB's, which everything
-// around a contraction runs on. So every product runs on one thread, inside tasks of one tbb::parallel_for that cut the
-// problem by batches, rows and columns. Measured on two cores: a large product alone takes the same time either way
-// (7808 x 1536 x 384: 49 ms and 49 ms), and between the passes of a chain there is one pool, not two.
+// Threads. Every product runs on one thread, inside tasks of one tbb::parallel_for that cut the problem by batches, rows
+// and columns; oneDNN's own threads (OpenMP's) are never started. Measured on two cores, oneDNN's threads against ours:
+// with the cores to themselves large products take the same time, alone (7808 x 1536 x 384: 49 ms and 49 ms) and between
+// elementwise passes of TBB (53 and 53), and one of 50 us alone is quicker by OpenMP, whose threads spin for it (49 us
+// and 94). With the cores shared the spinning threads wait for one another at every barrier: the same small product,
+// median of 557, takes 6.6 ms by OpenMP and 0.14 ms by TBB. One pool also keeps a chain of passes from having two.
 //
-// Scratch. Each thread has one buffer for packed operands and staged sums, bounded by the tuning (a few MB, more only
-// for sums of fewer than tuning::least_depth); it is reused and given back with the thread, or at once if it grew past
-// scratch_kept.
+// Scratch. Each thread has one buffer for packed operands and staged sums, bounded by the tuning (some 10 MB at most);
+// it is reused from call to call and given back with the thread, or at once if it ever grew past 64 MB.
 #pragma once
 #include <attend/kernels/contraction/cache.hpp>
 #include <attend/kernels/contraction/row.hpp>
@@ -70,6 +71,10 @@ void for_runs(axis_list const& list, range r, Function f) {
 // Copies (outer x inner) of an operand to scratch, inner indices together.
 inline void pack_matrix(void const* from, data_type type, axis_list const& outer, range o, axis_list const& inner,
                         range i, stride_of s, void* to, data_type to_type) {
+  if (outer.count == 1 && inner.count == 1 && inner.last().*s == 1 && outer.last().*s == i.count && i.first == 0) {
+    auto const* const start = advance(from, o.first * i.count, type); // rows without gaps are one long row
+    return convert_row({start, type, 1}, {to, to_type, 1}, o.count * i.count);
+  }
   for (std::int64_t row = 0; row < o.count; ++row) {
     auto const offset = outer.offset(o.first + row, s);
     for_runs(inner, i, [&](std::int64_t at, std::int64_t run) {
@@ -87,7 +92,7 @@ class worker {
   void* const out_;
   void const* const bias_;
   void const* const residual_;
-  product::runner run_;
+  product::runner& run_ = product::runner::of_this_thread();
   std::byte* x_scratch_;
   std::byte* y_scratch_;
   std::byte* staged_;

@@ -2,6 +2,7 @@
 // oneDNN's matrix product behind a few owning types: one `product` is one shape with its strides and post-operations.
 #pragma once
 #include <attend/kernels/contraction/problem.hpp>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -124,7 +125,12 @@ class product {
   int names_[arguments] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS, 0, DNNL_ARG_SCRATCHPAD};
   bool present_[arguments] = {true, true, true, false, false, true};
   std::size_t scratch_bytes_ = 0;
+  std::uint64_t number_ = 0; // of all products ever made
 
+  static std::uint64_t next_number() {
+    static std::atomic<std::uint64_t> last = 0;
+    return ++last;
+  }
   static dnnl_data_type_t kind(data_type type) {
     return type == data_type::f32 ? dnnl_f32 : type == data_type::bf16 ? dnnl_bf16 : dnnl_f16;
   }
@@ -195,44 +201,53 @@ public:
     dnnl_primitive_t primitive_made = nullptr;
     if (dnnl_primitive_create(&primitive_made, description.get()) != dnnl_success) return nullptr;
     made->primitive_.reset(primitive_made);
+    made->number_ = next_number();
     return made;
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
 
-  // Runs products on the calling thread; keeps what oneDNN needs around the pointers for as long as the same product
-  // is asked for.
+  // Runs products on the calling thread; keeps what oneDNN needs around the pointers of the last few of them.
   class runner {
-    product const* current_ = nullptr;
-    memory_handle memories_[arguments];
-    dnnl_exec_arg_t list_[arguments]{};
-    int count_ = 0;
+    struct prepared {
+      std::uint64_t number = 0;
+      memory_handle memories[arguments];
+      dnnl_exec_arg_t list[arguments]{};
+      int count = 0;
 
-    void prepare(product const& p) {
-      current_ = nullptr;
-      count_ = 0;
-      for (int i = 0; i < arguments; ++i) {
-        memories_[i].reset();
-        if (!p.present_[i]) continue;
-        dnnl_memory_t made = nullptr;
-        require(dnnl_memory_create(&made, &p.descriptors_[i], engine(), DNNL_MEMORY_NONE), "memory creation", "matmul");
-        memories_[i].reset(made);
-        list_[count_++] = {p.names_[i], made};
+      void prepare(product const& p) {
+        number = 0;
+        count = 0;
+        for (int i = 0; i < arguments; ++i) {
+          memories[i].reset();
+          if (!p.present_[i]) continue;
+          dnnl_memory_t made = nullptr;
+          require(dnnl_memory_create(&made, &p.descriptors_[i], engine(), DNNL_MEMORY_NONE), "memory creation",
+                  "matmul");
+          memories[i].reset(made);
+          list[count++] = {p.names_[i], made};
+        }
+        number = p.number_;
       }
-      current_ = &p;
-    }
+    };
+    std::array<prepared, 8> recent_;
 
   public:
     void operator()(product const& p, void const* x, void const* y, void* out, void const* bias, void const* residual,
                     void* scratch) {
-      if (current_ != &p) prepare(p);
+      prepared& now = recent_[p.number_ % recent_.size()];
+      if (now.number != p.number_) now.prepare(p);
       void* const pointers[arguments] = {const_cast<void*>(x),    const_cast<void*>(y),        out,
                                          const_cast<void*>(bias), const_cast<void*>(residual), scratch};
       for (int i = 0; i < arguments; ++i)
-        if (memories_[i])
-          require(dnnl_memory_set_data_handle(memories_[i].get(), pointers[i]), "setting of a pointer", "matmul");
-      require(dnnl_primitive_execute(p.primitive_.get(), stream_of_this_thread(), count_, list_), "matmul",
+        if (now.memories[i])
+          require(dnnl_memory_set_data_handle(now.memories[i].get(), pointers[i]), "setting of a pointer", "matmul");
+      require(dnnl_primitive_execute(p.primitive_.get(), stream_of_this_thread(), now.count, now.list), "matmul",
               "execution of a prepared product");
+    }
+    static runner& of_this_thread() {
+      thread_local runner mine;
+      return mine;
     }
   };
 };

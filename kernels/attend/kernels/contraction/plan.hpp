@@ -16,8 +16,11 @@ struct tuning {
   static constexpr std::int64_t smallest_side = 96; // pieces of matrices are not cut narrower
   static constexpr std::int64_t side_multiple = 24;
   static constexpr std::int64_t few_rows = 24;      // an axis shorter than this is joined with the others by packing
-  static constexpr std::int64_t packed = std::int64_t(1) << 20; // elements of x and y packed at a time
-  static constexpr std::int64_t least_depth = 512;              // unless that made sums shorter than this
+  static constexpr std::int64_t sums = std::int64_t(1) << 17;          // elements written before a pass over them
+  static constexpr std::int64_t packed = std::int64_t(1) << 20;        // elements of x, and of y, packed at a time
+  static constexpr std::int64_t packed_narrow = std::int64_t(1) << 16; // the same for products of few rows or columns
+  static constexpr std::int64_t least_depth = 512;                     // but sums are not cut shorter than this
+  static constexpr std::int64_t least_depth_narrow = 64;               // the same for products of few rows or columns
 };
 
 struct plan {
@@ -111,45 +114,73 @@ class planner {
     return kept < tuning::few_rows && list.size() >= 4 * kept;
   }
 
+  // Cuts the work into pieces: as many as keep the threads busy, and none larger than what should stay in cache between
+  // the product and the passes before and behind it.
   void cut(plan& q) const {
-    double const matrix_flops = 2.0 * double(q.row_count) * double(q.column_count) * double(std::max<std::int64_t>(q.depth_count, 1));
-    double const flops = matrix_flops * double(q.group.extent) * double(q.loops.size());
-    q.parallel = threads_ > 1 && flops > tuning::parallel_flops;
-    std::int64_t const wanted = q.parallel ? std::clamp<std::int64_t>(std::int64_t(flops / tuning::task_flops), threads_,
-                                                                      threads_ * tuning::tasks_a_thread)
-                                           : 1;
-    // Groups first: they cost nothing to separate.
     std::int64_t const matrices = q.group.extent * q.loops.size();
-    std::int64_t const together = std::max<std::int64_t>(1, matrices / wanted);
-    std::int64_t const each = q.row_count * q.depth_count + q.depth_count * q.column_count + q.row_count * q.column_count;
-    bool const direct = !q.pack_x && !q.pack_y && !q.stage;
-    q.groups = std::min(q.group.extent, together);
-    if (!direct) q.groups = std::clamp<std::int64_t>(tuning::packed / std::max<std::int64_t>(each, 1), 1, q.groups);
-    auto const negative = [&](std::int64_t stride, bool scratch) { return !scratch && stride < 0; };
-    if (negative(q.group.x, q.pack_x) || negative(q.group.y, q.pack_y) || negative(q.group.out, q.stage)) q.groups = 1;
-    // Then the longer side of the matrices, as long as there are fewer tasks than wanted and pieces are not too narrow.
+    double const flops = 2.0 * double(q.row_count) * double(q.column_count) *
+                         double(std::max<std::int64_t>(q.depth_count, 1)) * double(matrices);
+    q.parallel = threads_ > 1 && flops > tuning::parallel_flops;
+    // A product of few rows or columns is bound by reading the other operand, which wants long runs, so few cuts; and it
+    // does little with what was packed for it, so less is packed at a time.
+    bool const narrow = std::min(q.row_count, q.column_count) < tuning::few_rows;
+    std::int64_t const most_packed = narrow ? tuning::packed_narrow : tuning::packed;
+    std::int64_t const least_depth = narrow ? tuning::least_depth_narrow : tuning::least_depth;
+    std::int64_t const most_wanted = narrow ? threads_ : threads_ * tuning::tasks_a_thread;
+    std::int64_t const wanted =
+        q.parallel ? std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / tuning::task_flops), threads_, most_wanted)
+                   : 1;
+    bool const passes = q.stage || !(q.fused || q.plain);
+
     q.rows_a_piece = q.row_count;
     q.columns_a_piece = q.column_count;
-    std::int64_t row_cuts = 1, column_cuts = 1;
-    auto const narrower = [](std::int64_t all, std::int64_t cuts) {
-      std::int64_t const even = pieces(all, cuts);
-      return std::min(all, pieces(even, tuning::side_multiple) * tuning::side_multiple);
-    };
-    while (pieces(matrices, q.groups) * pieces(q.row_count, q.rows_a_piece) * pieces(q.column_count, q.columns_a_piece) < wanted ||
-           ((q.pack_x || q.pack_y || q.stage) && q.groups == 1 && q.rows_a_piece * q.columns_a_piece > tuning::packed)) {
-      bool const by_rows = q.rows_a_piece >= q.columns_a_piece;
-      if ((by_rows ? q.rows_a_piece : q.columns_a_piece) < 2 * tuning::smallest_side) break;
-      if (by_rows) q.rows_a_piece = narrower(q.row_count, ++row_cuts);
-      else q.columns_a_piece = narrower(q.column_count, ++column_cuts);
-    }
     q.depth_a_piece = std::max<std::int64_t>(q.depth_count, 1);
-    if (q.pack_x || q.pack_y) {
-      std::int64_t const across = q.groups * ((q.pack_x ? q.rows_a_piece : 0) + (q.pack_y ? q.columns_a_piece : 0));
-      q.depth_a_piece = std::min(q.depth_a_piece, std::max(tuning::least_depth, 2 * tuning::packed / across));
+    auto const sums = [&] { return passes ? q.rows_a_piece * q.columns_a_piece : 0; };
+    auto const packed_x = [&] { return q.pack_x ? q.rows_a_piece * q.depth_a_piece : 0; };
+    auto const packed_y = [&] { return q.pack_y ? q.columns_a_piece * q.depth_a_piece : 0; };
+
+    // Groups are separated first: that costs nothing.
+    auto const backwards = [](std::int64_t stride, bool through_scratch) { return !through_scratch && stride < 0; };
+    q.groups = std::clamp<std::int64_t>(matrices / wanted, 1, q.group.extent);
+    if (sums() > 0) q.groups = std::clamp<std::int64_t>(tuning::sums / sums(), 1, q.groups);
+    if (auto const packed = packed_x() + packed_y(); packed > 0)
+      q.groups = std::clamp<std::int64_t>(most_packed / packed, 1, q.groups);
+    if (backwards(q.group.x, q.pack_x) || backwards(q.group.y, q.pack_y) || backwards(q.group.out, q.stage)) q.groups = 1;
+
+    // Then the longer side of the matrices, down to a side where products become slow.
+    struct side {
+      std::int64_t const all;
+      std::int64_t& piece;
+      std::int64_t cuts = 1;
+      bool narrow_enough() const { return piece < 2 * tuning::smallest_side; }
+      void cut() {
+        auto const even = pieces(all, ++cuts);
+        piece = std::min(all, pieces(even, tuning::side_multiple) * tuning::side_multiple);
+      }
+    };
+    side rows{q.row_count, q.rows_a_piece}, columns{q.column_count, q.columns_a_piece};
+    auto const tasks = [&] {
+      return pieces(matrices, q.groups) * pieces(rows.all, rows.piece) * pieces(columns.all, columns.piece);
+    };
+    while (tasks() < wanted || sums() > tuning::sums) {
+      side& longer = rows.piece >= columns.piece ? rows : columns;
+      if (longer.narrow_enough()) break;
+      longer.cut();
     }
+    // The depth is cut too, its sums added up piece by piece; first where that keeps what is read in long runs.
+    auto const cut_depth = [&] {
+      auto const across = std::max(q.pack_x ? rows.piece : 0, q.pack_y ? columns.piece : 0);
+      if (across > 0)
+        q.depth_a_piece = std::min(q.depth_a_piece, std::max(least_depth, most_packed / (across * q.groups)));
+    };
+    if (narrow && (q.row_count < q.column_count ? q.y_by_rows : !q.x_by_rows)) cut_depth();
+    while (packed_x() > most_packed && !rows.narrow_enough()) rows.cut();
+    while (packed_y() > most_packed && !columns.narrow_enough()) columns.cut();
+    cut_depth();
+
     q.group_pieces = pieces(q.group.extent, q.groups);
-    q.row_pieces = pieces(q.row_count, q.rows_a_piece);
-    q.column_pieces = pieces(q.column_count, q.columns_a_piece);
+    q.row_pieces = pieces(rows.all, rows.piece);
+    q.column_pieces = pieces(columns.all, columns.piece);
     q.depth_pieces = std::max<std::int64_t>(1, pieces(q.depth_count, q.depth_a_piece));
   }
 
