@@ -408,6 +408,20 @@ TEST(contraction, epilogues_over_several_axes) {
     }
 }
 
+// Heads side by side in the rows of the result: (b, s, n, d).
+TEST(contraction, epilogues_of_batches_inside_rows) {
+  for (auto const t : types)
+    for (auto const residual : {"", "mbn"})
+      for (std::int64_t const n : {7, 8, 32}) {
+        options o;
+        o.bias = "n";
+        o.residual = residual;
+        o.residual_type = t;
+        for (std::int64_t const m : {6, 65})
+          for (auto const y : {"bkn", "kn"}) check("bmk", y, "mbn", {{'b', 2}, {'m', m}, {'n', n}, {'k', 64}}, {t, t, t}, o);
+      }
+}
+
 TEST(contraction, adds_to_what_is_there) {
   for (auto const t : types)
     for (auto const out : {"mn", "nm", "m_n_"}) {

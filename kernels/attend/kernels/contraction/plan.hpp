@@ -146,6 +146,10 @@ class planner {
     if (auto const packed = packed_x() + packed_y(); packed > 0)
       q.groups = std::clamp<std::int64_t>(most_packed / packed, 1, q.groups);
     if (backwards(q.group.x, q.pack_x) || backwards(q.group.y, q.pack_y) || backwards(q.group.out, q.stage)) q.groups = 1;
+    // Between groups that lie inside one another's rows oneDNN 2.6 looks for a bias or a residual in the wrong place.
+    if (q.fused && (p_.finish.bias.data || p_.finish.residual.data) &&
+        q.group.out < std::max(q.rows.last().out * q.row_count, q.columns.last().out * q.column_count))
+      q.groups = 1;
 
     // Then the longer side of the matrices, down to a side where products become slow.
     struct side {
