@@ -6,7 +6,7 @@
 #include <attend/codegen/patterns/reasons.hpp> // the same
 
 #include <attend/codegen/cover.hpp>
-#include <attend/codegen/place.hpp>
+#include <attend/codegen/outline.hpp>
 
 namespace attend {
 namespace codegen::detail {
@@ -49,19 +49,21 @@ struct tally {
   template <class Op, class... X>
   static constexpr tally of(elementwise<Op, X...> const*) { return (of(static_cast<X const*>(nullptr)) + ...); }
   template <class T, class I, class D>
-  static constexpr tally of(gather_node<T, I, D> const*) { return all<T, I>(); }
+  static constexpr tally of(gather_node<T, I, D> const*) { return all(types<T, I>{}); }
   template <class X, class T, class S, class... A>
-  static constexpr tally of(buffer<X, T, S, A...> const*) { return all<X>(); }
+  static constexpr tally of(buffer<X, T, S, A...> const*) { return all(types<X>{}); }
+  template <region_type R>
+  static constexpr tally of(R const* r) { return own(r) + all(typename R::operand_types{}); }
+
+private:
+  template <class R>
+  static constexpr tally own(R const*) { return {}; }
   template <class Q, class K, class V, class F, class... Roles>
-  static constexpr tally of(attention<Q, K, V, F, Roles...> const*) { return tally{1, 0} + all<Q, K, V, F>(); }
-  template <class X, class Y, class D, class A, class B, class R>
-  static constexpr tally of(product<X, Y, D, A, B, R> const*) { return all<X, Y, B, R>(); }
+  static constexpr tally own(attention<Q, K, V, F, Roles...> const*) { return {1, 0}; }
   template <class L, class I, bool Each, class... S>
-  static constexpr tally of(rows<L, I, Each, S...> const*) { return tally{0, weighs_softmax<L>} + all<L, decltype(S::x)...>(); }
-  template <class X>
-  static constexpr tally of(pass<X> const*) { return all<X>(); }
+  static constexpr tally own(rows<L, I, Each, S...> const*) { return {0, weighs_softmax<L>}; }
   template <class... X>
-  static constexpr tally all() { return (of(static_cast<X const*>(nullptr)) + ... + tally{}); }
+  static constexpr tally all(types<X...>) { return (of(static_cast<X const*>(nullptr)) + ... + tally{}); }
 };
 
 /// The first reason met from the root downwards why an attention was not fused.
@@ -122,87 +124,39 @@ inline constexpr bool is_fused = [] {
   }
 }();
 
-namespace codegen::detail {
-
-/// The static extent of D anywhere in a region, or a negative number.
-template <class D>
-struct static_extent {
-  template <class X>
-  static constexpr long of(X const*) {
-    if constexpr (requires { typename X::shape; }) return extent_in<typename X::shape, D>;
-    else return unknown;
-  }
-  template <class... X>
-  static constexpr long any() {
-    long n = unknown;
-    ((n = n >= 0 ? n : of(static_cast<X const*>(nullptr))), ...);
-    return n;
-  }
-  template <class Q, class K, class V, class F, class... Roles>
-  static constexpr long of(attention<Q, K, V, F, Roles...> const*) { return any<V, K, Q, F>(); }
-  template <class X, class Y, class Z, class A, class B, class R>
-  static constexpr long of(product<X, Y, Z, A, B, R> const*) { return any<X, Y, B, R>(); }
-  template <class L, class I, bool Each, class... S>
-  static constexpr long of(rows<L, I, Each, S...> const*) { return any<L, decltype(S::x)...>(); }
-  template <class X>
-  static constexpr long of(pass<X> const*) { return any<X>(); }
-};
-template <class R>
-struct inner_of {
-  template <class D>
-  static constexpr long of() { return static_extent<D>::of(static_cast<R const*>(nullptr)); }
-};
-template <class Q, class K, class V, class F, class... Roles>
-struct inner_of<attention<Q, K, V, F, Roles...>> {
-  template <class D>
-  static constexpr long of() { return static_extent<D>::template any<Q, K>(); }
-};
-
-/// Extents by name for a region: what it fixes, then what the caller gives; a prime's is its dim's.
-template <class R, class... Given>
-struct named_extents {
-  types<Given...> given;
-  long value[sizeof...(Given) + 1];
-
-  template <class D>
-  constexpr long of() const { return known<D>(static_extent<D>::of(static_cast<R const*>(nullptr))); }
-  template <class D>
-  constexpr long inner() const { return known<D>(inner_of<R>::template of<D>()); }
-
-private:
-  template <class D>
-  constexpr long known(long fixed) const {
-    if (fixed >= 0) return fixed;
-    return from_caller<D>();
-  }
-  template <class D>
-  constexpr long from_caller() const {
-    constexpr int at = index_in<D>(types<Given...>{});
-    if constexpr (at >= 0) return value[at];
-    else if constexpr (!std::is_same_v<D, typename unprimed<D>::type>) return from_caller<typename unprimed<D>::type>();
-    else return unknown;
-  }
-};
-
-} // namespace codegen::detail
-
-/// What the compiler knows of the plan of an expression type: the region of its last step and its kernel, and what the
-/// last step costs as closed forms of the extents, given by name where the type does not fix them:
-/// `plan_of<E>::flops(s = 128, t = 256)`.
+/// What the compiler knows of the plan of an expression type: the kernel of its last step, and what all its steps cost
+/// and need as closed forms of the extents, which are given by name where the type does not fix them:
+/// `plan_of<E>::flops(s = 128, t = 256)`. Steps of one type are taken for one step, as they are where they read the same
+/// tensors.
 template <class E>
 struct plan_of {
   using region = codegen::detail::region_t<std::remove_cvref_t<E>>;
   static constexpr char const* kernel = region::name;
   static constexpr char const* pattern = region::pattern;
   static constexpr bool fused = is_fused<E>;
+  /// How many kernels run.
+  static constexpr int steps = codegen::outline_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::given_extents<>{}).steps;
 
+  /// Floating-point operations.
   template <class... D, long... N>
   static constexpr long flops(extent<D, N>... given) {
-    return codegen::flops_of<region>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+    return outline(given...).flops;
   }
+  /// Bytes read and written.
   template <class... D, long... N>
   static constexpr long bytes(extent<D, N>... given) {
-    return codegen::bytes_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::detail::named_extents<region, D...>{{}, {given.size()..., 0}});
+    return outline(given...).bytes;
+  }
+  /// Bytes of memory between the steps.
+  template <class... D, long... N>
+  static constexpr long workspace(extent<D, N>... given) {
+    return outline(given...).workspace;
+  }
+
+private:
+  template <class... D, long... N>
+  static constexpr auto outline(extent<D, N>... given) {
+    return codegen::outline_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::given_extents<D...>{given.size()...});
   }
 };
 

@@ -128,4 +128,30 @@ BYTES(2 * 4 * 2l * 7 * 512, (b = 2, s = 7), exp(h));
 BYTES(3 * 4 * 2l * 7 * 512, (b = 2, s = 7), h + exp(of<float>(b = 2, s = 7, c = 512_c)));
 BYTES(4 * 2l * 7 * 512 + 8 * 2 * 7 + 4 * 2l * 7 * 512, (b = 2, s = 7), gather(of<float>(w = 301, c = 512_c), of<std::int64_t>(b = 3, s = 5), w));
 
+// ---- several steps: all of them count, and memory between them is what lives at one time
+#define WORKSPACE(N, EXTENTS, ...) static_assert(attend::plan_of<decltype(__VA_ARGS__)>::workspace EXTENTS == (N))
+#define STEPS(N, ...) static_assert(attend::plan_of<decltype(__VA_ARGS__)>::steps == (N))
+#define EXTENTS (b = 2, n = 8, s = 128, t = 256)
+STEPS(1, softmax(x) * v);
+WORKSPACE(0, EXTENTS, softmax(x) * v);
+STEPS(2, softmax(q * transpose(k)));
+WORKSPACE(4 * scores, EXTENTS, softmax(q * transpose(k)));
+FLOPS(scores * (2 * 64 + 4), EXTENTS, softmax(q * transpose(k)));
+STEPS(2, merge(softmax(x) * rename(v, e, d), n, d, c) * of<float>(c = 256_c, f = 512_c));
+WORKSPACE(4 * 2l * 8 * 128 * 32, EXTENTS, merge(softmax(x) * rename(v, e, d), n, d, c) * of<float>(c = 256_c, f = 512_c));
+FLOPS(scores * (2 * 64 + 2 * 32) + 2 * 2l * 128 * 256 * 512, EXTENTS, merge(softmax(x) * rename(v, e, d), n, d, c) * of<float>(c = 256_c, f = 512_c));
+#undef EXTENTS
+// three products in a row: two buffers; four in a row: still two, the first place is free again
+auto a0 = of<float>(s = 8, c = 16_c);
+auto a1 = of<float>(c = 16_c, f = 16_c);
+auto a2 = of<float>(f = 16_c, e = 16_c);
+auto a3 = of<float>(e = 16_c, w = 16_c);
+auto a4 = of<float>(w = 16_c, t = 16_c);
+STEPS(3, a0 * a1 * a2 * a3);
+WORKSPACE(2 * 4 * 100l * 16, (s = 100), a0 * a1 * a2 * a3);
+STEPS(4, a0 * a1 * a2 * a3 * a4);
+WORKSPACE(2 * 4 * 100l * 16, (s = 100), a0 * a1 * a2 * a3 * a4);
+// places begin at cache lines
+WORKSPACE(64, (s = 1), relu(a0 * a1) * a2);
+
 } // namespace

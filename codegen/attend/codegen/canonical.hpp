@@ -17,6 +17,7 @@ struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored.
   using space = typename X::space;
   using shape = attend::shape<Axes...>;
   using orientation = no_orientation;
+  using stored_dims = types<Stored...>;
   static constexpr int rank = sizeof...(Axes);
   X x;
   long extents[rank ? rank : 1];

@@ -81,18 +81,10 @@ struct reading {
     using G = gather_node<T, I, D>;
     return volume<typename G::shape::dims>(n) * static_cast<long>(sizeof(typename T::value_type)) + of(static_cast<I const*>(nullptr), n);
   }
-  template <class Q, class K, class V, class F, class... Roles, class Extents>
-  static constexpr long of(attention<Q, K, V, F, Roles...> const*, Extents const& n) { return all<Q, K, V, F>(n); }
-  template <class X, class Y, class D, class A, class B, class R, class Extents>
-  static constexpr long of(product<X, Y, D, A, B, R> const*, Extents const& n) { return all<X, Y, B, R>(n); }
-  template <class L, class I, bool Each, class... S, class Extents>
-  static constexpr long of(rows<L, I, Each, S...> const*, Extents const& n) { return all<L, decltype(S::x)...>(n); }
-  template <class X, class Extents>
-  static constexpr long of(pass<X> const*, Extents const& n) { return all<X>(n); }
-
-private:
-  template <class... X, class Extents>
-  static constexpr long all(Extents const& n) { return (of(static_cast<X const*>(nullptr), n) + ...); }
+  template <region_type R, class Extents>
+  static constexpr long of(R const*, Extents const& n) {
+    return [&]<class... X>(types<X...>) { return (of(static_cast<X const*>(nullptr), n) + ...); }(typename R::operand_types{});
+  }
 };
 
 } // namespace detail

@@ -2,7 +2,6 @@
 // Steps and places. The buffers of a region, deepest first, are the steps before it; buffers that are one expression
 // are one step. Each lives from the step that writes it to the last that reads it, and gets its place in one workspace.
 #pragma once
-#include <algorithm>
 #include <attend/codegen/cost.hpp>
 #include <string>
 #include <vector>
@@ -28,6 +27,28 @@ struct placement {
 };
 
 namespace detail {
+
+/// What buffers of so many bytes take of a workspace: its parts begin at multiples of a cache line.
+constexpr long in_workspace(long bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Gives every buffer the lowest offset at which it meets none that lives at the same time; the bytes needed.
+constexpr long lay_out(placement* buffers, int count) {
+  long end = 0;
+  for (int i = 0; i < count; ++i) {
+    auto& b = buffers[i];
+    b.offset = 0;
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (int k = 0; k < i; ++k) {
+        auto const& a = buffers[k];
+        bool const together = a.first <= b.last && b.first <= a.last;
+        if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) b.offset = a.offset + a.bytes, moved = true;
+      }
+    }
+    end = end < b.offset + b.bytes ? b.offset + b.bytes : end;
+  }
+  return end;
+}
 
 /// Calls f for each buffer that a tree or region reads directly.
 struct visiting {
@@ -95,24 +116,7 @@ public:
   void root(R& region, Result const& result) { add<T>(region, result, -1); }
 
   /// Lays the buffers out in one workspace and tells each where it is; the bytes needed.
-  long lay_out() {
-    long end = 0;
-    for (std::size_t i = 0; i < buffers.size(); ++i) {
-      auto& b = buffers[i];
-      // the lowest offset at which b meets no buffer that lives at the same time
-      b.offset = 0;
-      for (bool moved = true; moved;) {
-        moved = false;
-        for (std::size_t k = 0; k < i; ++k) {
-          auto const& a = buffers[k];
-          bool const together = a.first <= b.last && b.first <= a.last;
-          if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) b.offset = a.offset + a.bytes, moved = true;
-        }
-      }
-      end = std::max(end, b.offset + b.bytes);
-    }
-    return end;
-  }
+  long lay_out() { return detail::lay_out(buffers.data(), static_cast<int>(buffers.size())); }
   void settle(std::byte* workspace) {
     for (auto const& p : pointers_) *p.memory = workspace + buffers[static_cast<std::size_t>(p.number)].offset;
   }
@@ -154,7 +158,7 @@ private:
     long bytes = static_cast<long>(sizeof(T));
     for (int i = 0; i < whole.rank; ++i) bytes *= whole.extents[i];
     int const number = static_cast<int>(buffers.size());
-    buffers.push_back({(bytes + 63) / 64 * 64, 0, 0, 0});
+    buffers.push_back({in_workspace(bytes), 0, 0, 0});
     pointers_.push_back({&b.memory, number});
     add<T>(b.x, whole, number);
     known_.push_back({&type_id<types<X, T, S>>, &b.x, number});

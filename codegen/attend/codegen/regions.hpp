@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Regions: what one step computes, once a pattern has taken its part of the tree. Operands are leaves - tensors, or
 // buffers that hold the regions of earlier steps. Every region names its kernel, its dims and what it costs.
+//
+// A region is also data for the compiler: `operand_types` are the trees that `operands` hands out, factors left out.
 #pragma once
 #include <attend/codegen/canonical.hpp>
 
@@ -41,6 +43,7 @@ struct attention {
   using width = Width;
   using score_type = Score;
   using empty = Empty;
+  using operand_types = attend::detail::types<Query, Key, Value, Score>;
   Query query;  // (batch..., s, d)
   Key key;      // (batch..., t, d)
   Value value;  // (batch..., t, e)
@@ -64,6 +67,7 @@ struct product {
   using space = typename attend::detail::joined_space<typename X::space, typename Y::space>::type;
   using dims = Dims;
   using activation = Activation;
+  using operand_types = attend::detail::types<X, Y, Bias, Residual>;
   X x;
   Y y;
   Bias bias;
@@ -94,6 +98,7 @@ struct rows {
   using value_type = typename Last::value_type;
   using space = typename attend::detail::joined_space<typename Last::space, typename Stages::space...>::type;
   using inner = Inner;
+  using operand_types = attend::detail::types<Last, decltype(Stages::x)...>;
   static constexpr bool each_element = EachElement;
   static constexpr int stage_count = sizeof...(Stages);
   attend::detail::pack<Stages...> stages;
@@ -117,6 +122,7 @@ struct pass {
   static constexpr char const* name = "elementwise pass";
   using value_type = typename X::value_type;
   using space = typename X::space;
+  using operand_types = attend::detail::types<X>;
   X x;
 
   template <class F>
@@ -124,5 +130,10 @@ struct pass {
   template <class F>
   decltype(auto) operands(F&& f) const { return f(x); }
 };
+
+namespace detail {
+template <class R>
+concept region_type = requires { R::is_region; };
+} // namespace detail
 
 } // namespace attend::codegen
