@@ -13,6 +13,7 @@ class workspace {
 public:
   explicit workspace(long bytes) : bytes_(static_cast<std::size_t>(bytes)) {
     auto& kept = spare();
+    if (bytes_ == 0) return;
     if (kept.bytes >= bytes_) memory_ = std::move(kept.memory), held_ = std::exchange(kept.bytes, 0);
     else memory_.reset(static_cast<std::byte*>(::operator new(held_ = bytes_, std::align_val_t{64})));
   }
@@ -39,7 +40,7 @@ private:
     return kept;
   }
   pointer memory_;
-  std::size_t bytes_, held_ = 0;
+  std::size_t bytes_ = 0, held_ = 0;
 };
 
 namespace detail {

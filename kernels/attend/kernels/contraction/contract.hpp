@@ -173,12 +173,12 @@ public:
         range const k = piece(q_.depth_count, q_.depth_a_piece, i);
         auto const x_at = q_.pack_x ? 0 : base[0] + q_.rows.offset(m.first, &axis::x) + q_.depths.offset(k.first, &axis::x);
         auto const y_at = q_.pack_y ? 0 : base[1] + q_.columns.offset(n.first, &axis::y) + q_.depths.offset(k.first, &axis::y);
-        bool const whole = q_.depth_pieces == 1;
-        if (q_.pack_x && !(whole && packed_x_ == outer * q_.row_pieces + row_piece)) {
+        bool const in_one_piece = q_.depth_pieces == 1;
+        if (q_.pack_x && !(in_one_piece && packed_x_ == outer * q_.row_pieces + row_piece)) {
           pack(x_, q_.x_type, base[0], !q_.x_by_rows, q_.rows, m, k, g, &axis::x, x_scratch_);
           packed_x_ = outer * q_.row_pieces + row_piece;
         }
-        if (q_.pack_y && !(whole && packed_y_ == rest)) {
+        if (q_.pack_y && !(in_one_piece && packed_y_ == rest)) {
           pack(y_, q_.y_type, base[1], q_.y_by_rows, q_.columns, n, k, g, &axis::y, y_scratch_);
           packed_y_ = rest;
         }
