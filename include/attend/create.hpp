@@ -29,7 +29,7 @@ inline constexpr bool extents_are_right = std::is_same_v<decltype(checked_extent
 
 template <class D>
 long valid_extent(long n) {
-  if (n < 0) throw shape_error("a tensor requires extents of at least 0; the extent of '" + D::name() + "' is " + std::to_string(n));
+  if (n < 0) extent_below_zero(&D::name, n);
   return n;
 }
 
@@ -99,8 +99,7 @@ template <class T, class... E>
 auto copied(char const* what, T const* list, std::size_t count, E... e) {
   auto r = raw<T>(e...);
   if constexpr (!broken<decltype(r)>) {
-    if (static_cast<long>(count) != r.size())
-      throw shape_error(std::string(what) + " requires as many elements as the extents make, " + std::to_string(r.size()) + "; there are " + std::to_string(count));
+    if (static_cast<long>(count) != r.size()) elements_missing(what, r.size(), static_cast<long>(count));
     std::copy(list, list + count, r.begin());
   }
   return r;

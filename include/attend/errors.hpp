@@ -2,6 +2,7 @@
 // What goes wrong at run time: every error is thrown before anything is written.
 #pragma once
 #include <stdexcept>
+#include <string>
 
 namespace attend {
 
@@ -21,4 +22,49 @@ struct argument_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+// The texts are made where they are thrown, by functions that are compiled once and for size.
+namespace detail {
+
+/// What an error calls an operation: operator+(x, y), where(x, y, z). Its text is made when it is thrown.
+struct operation_name {
+  char const* symbol;
+  bool infix = false;
+  int operands = 0; // 0: the symbol says it all
+};
+using dim_name = std::string (*)();
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void extents_differ(operation_name const& operation, dim_name dim, long x, long y) {
+  char const* const lists[] = {"", "(x)", "(x, y)", "(x, y, z)"};
+  throw shape_error((operation.infix ? "operator" : "") + std::string(operation.symbol) + lists[operation.operands] + " requires the dimension '" + dim() +
+                    "' to have one extent; it is " + std::to_string(x) + " in one operand and " + std::to_string(y) + " in another");
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void slice_beyond(dim_name dim, long begin, long end, long whole) {
+  throw shape_error("slice(x, " + dim() + ", " + std::to_string(begin) + ", " + std::to_string(end) + ") requires positions within the extent of '" +
+                    dim() + "', which is " + std::to_string(whole));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void at_beyond(dim_name dim, long i, long whole) {
+  throw shape_error("at(x, " + dim() + ", " + std::to_string(i) + ") requires a position within the extent of '" + dim() + "', which is " + std::to_string(whole));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void parts_differ(dim_name dim, long whole, long product) {
+  throw shape_error("split(x, " + dim() + ", parts...) requires the extent of '" + dim() + "' to be the product of its parts; it is " +
+                    std::to_string(whole) + " and the parts given make " + std::to_string(product));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void extent_below_zero(dim_name dim, long n) {
+  throw shape_error("a tensor requires extents of at least 0; the extent of '" + dim() + "' is " + std::to_string(n));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void elements_missing(char const* operation, long size, long count) {
+  throw shape_error(std::string(operation) + " requires as many elements as the extents make, " + std::to_string(size) + "; there are " + std::to_string(count));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void id_beyond_table(dim_name dim, long rows, long id) {
+  throw index_error("gather(table, ids) requires ids within the dimension '" + dim() + "' of the table, which has " + std::to_string(rows) +
+                    " entries; an id is " + std::to_string(id));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void no_probability(double p) {
+  throw argument_error("dropout(x, p, seed) requires 0 <= p < 1; p is " + std::to_string(p));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void unknown_route(char const* name) {
+  throw argument_error("ATTEND_ATTENTION requires one of 'fused', 'thrust', 'reference'; it is '" + std::string(name) + "'");
+}
+
+} // namespace detail
 } // namespace attend

@@ -24,7 +24,7 @@ inline route route_from_environment() {
   if (name.empty() || name == "fused") return route::fused;
   if (name == "thrust") return route::thrust;
   if (name == "reference") return route::reference;
-  throw argument_error("ATTEND_ATTENTION requires one of 'fused', 'thrust', 'reference'; it is '" + std::string(name) + "'");
+  detail::unknown_route(text);
 }
 
 /// Where a result goes: tensors or views, whose dims are the expression's in any order.
@@ -73,7 +73,7 @@ void check_result(E const& e, Out const& out) {
   [&]<class... D>(types<D...>) {
     [[maybe_unused]] auto const one = [&]<class Dim>(std::type_identity<Dim>) {
       long const want = sizes.template of<Dim>(), have = out.extent(Dim{});
-      if (want >= 0 && want != have) codegen::detail::extents_differ("evaluate(into(out), x)", Dim::name(), want, have);
+      if (want >= 0 && want != have) codegen::detail::extents_differ({"evaluate(into(out), x)"}, &Dim::name, want, have);
     };
     (one(std::type_identity<D>{}), ...);
   }(typename E::shape::dims{});

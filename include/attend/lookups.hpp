@@ -53,7 +53,7 @@ constexpr auto dropout(X&& x, double p, std::int64_t seed) {
   if constexpr (detail::broken<A>) return ill_formed{};
   else if constexpr (detail::is_bool<A>) return detail::reported(detail::violation<rule::arithmetic_on_bool<detail::dims_shown_x<A>>>{});
   else {
-    if (!(p >= 0 && p < 1)) throw argument_error("dropout(x, p, seed) requires 0 <= p < 1; p is " + std::to_string(p));
+    if (!(p >= 0 && p < 1)) detail::no_probability(p);
     return dropout_node<A>{{}, detail::lift(static_cast<X&&>(x)), p, seed};
   }
 }

@@ -59,9 +59,7 @@ private:
     for (int i = 0; i < rank; ++i) count *= extent[i];
     for (long k = 0; k < count; ++k) {
       long const id = static_cast<long>(kernels::value<double>(f, at));
-      if (id < 0 || id >= rows)
-        throw index_error("gather(table, ids) requires ids within the dimension '" + D::name() + "' of the table, which has " + std::to_string(rows) +
-                          " entries; an id is " + std::to_string(id));
+      if (id < 0 || id >= rows) id_beyond_table(&D::name, rows, id);
       for (int i = rank; i-- > 0;) {
         if (++at.at[i] < extent[i]) break;
         at.at[i] = 0;

@@ -34,31 +34,23 @@ namespace detail {
 
 using namespace attend::detail;
 
-[[noreturn]] inline void extents_differ(std::string const& operation, std::string const& dim, long x, long y) {
-  throw shape_error(operation + " requires the dimension '" + dim + "' to have one extent; it is " + std::to_string(x) +
-                    " in one operand and " + std::to_string(y) + " in another");
-}
-
 template <class Op>
-std::string operation_name(int operands) {
-  char const* const list[] = {"(x)", "(x, y)", "(x, y, z)"};
-  std::string name = Op::symbol;
-  if constexpr (requires { Op::infix; }) name = "operator" + name;
-  return name + list[operands - 1];
+constexpr operation_name name_of(int operands) {
+  return {Op::symbol, requires { Op::infix; }, operands};
 }
 
 /// One overload per kind of node: its extents, after checking that its operands agree.
 struct sizing {
   template <class Shape, class A, class B>
-  static sizes<Shape> meet(char const* operation, int operands, sizes<A> const& a, sizes<B> const& b) {
+  static sizes<Shape> meet(operation_name const& operation, sizes<A> const& a, sizes<B> const& b) {
     return [&]<class... D>(types<D...>) {
-      return sizes<Shape>{{one<D>(operation, operands, a, b)...}};
+      return sizes<Shape>{{one<D>(operation, a, b)...}};
     }(typename Shape::dims{});
   }
   template <class D, class A, class B>
-  static long one(char const* operation, int, sizes<A> const& a, sizes<B> const& b) {
+  static long one(operation_name const& operation, sizes<A> const& a, sizes<B> const& b) {
     long const x = a.template of<D>(), y = b.template of<D>();
-    if (x >= 0 && y >= 0 && x != y) extents_differ(operation, D::name(), x, y);
+    if (x >= 0 && y >= 0 && x != y) extents_differ(operation, &D::name, x, y);
     return attend::detail::meet(x, y);
   }
   template <class Shape, class A>
@@ -85,19 +77,17 @@ struct sizing {
   static auto of(elementwise<Op, X> const& e) { return of(operand_of<0>(e)); }
   template <class Op, class X, class Y>
   static auto of(elementwise<Op, X, Y> const& e) {
-    auto const name = operation_name<Op>(2);
-    return meet<typename elementwise<Op, X, Y>::shape>(name.c_str(), 2, of(operand_of<0>(e)), of(operand_of<1>(e)));
+    return meet<typename elementwise<Op, X, Y>::shape>(name_of<Op>(2), of(operand_of<0>(e)), of(operand_of<1>(e)));
   }
   template <class Op, class X, class Y, class Z>
   static auto of(elementwise<Op, X, Y, Z> const& e) {
-    auto const name = operation_name<Op>(3);
-    auto const xy = meet<unite_shapes<typename X::shape, typename Y::shape>>(name.c_str(), 3, of(operand_of<0>(e)), of(operand_of<1>(e)));
-    return meet<typename elementwise<Op, X, Y, Z>::shape>(name.c_str(), 3, xy, of(operand_of<2>(e)));
+    auto const xy = meet<unite_shapes<typename X::shape, typename Y::shape>>(name_of<Op>(3), of(operand_of<0>(e)), of(operand_of<1>(e)));
+    return meet<typename elementwise<Op, X, Y, Z>::shape>(name_of<Op>(3), xy, of(operand_of<2>(e)));
   }
   template <class X, class Y, class D, class O>
   static auto of(contraction<X, Y, D, O> const& e) {
-    char const* const name = std::is_same_v<O, no_orientation> ? "contract(x, y, dim)" : "operator*(x, y)";
-    return pick<typename contraction<X, Y, D, O>::shape>(meet<unite_shapes<typename X::shape, typename Y::shape>>(name, 2, of(e.x), of(e.y)));
+    constexpr operation_name name{std::is_same_v<O, no_orientation> ? "contract(x, y, dim)" : "operator*(x, y)"};
+    return pick<typename contraction<X, Y, D, O>::shape>(meet<unite_shapes<typename X::shape, typename Y::shape>>(name, of(e.x), of(e.y)));
   }
   template <class Op, class X, class D>
   static auto of(reduction<Op, X, D> const& e) { return pick<typename reduction<Op, X, D>::shape>(of(e.x)); }
@@ -107,7 +97,7 @@ struct sizing {
   static auto of(dropout_node<X> const& e) { return of(e.x); }
   template <class T, class I, class D>
   static auto of(gather_node<T, I, D> const& e) {
-    return pick<typename gather_node<T, I, D>::shape>(meet<unite_shapes<typename T::shape, typename I::shape>>("gather(table, ids)", 2, of(e.table), of(e.ids)));
+    return pick<typename gather_node<T, I, D>::shape>(meet<unite_shapes<typename T::shape, typename I::shape>>(operation_name{"gather(table, ids)"}, of(e.table), of(e.ids)));
   }
   template <class X>
   static auto of(transposed<X> const& e) { return of(e.x); }
@@ -146,9 +136,7 @@ struct sizing {
   static auto of(sliced<X, D, N> const& e) {
     auto const x = of(e.x);
     long const whole = x.template of<D>();
-    if (e.begin < 0 || e.end < e.begin || (whole >= 0 && e.end > whole))
-      throw shape_error("slice(x, " + D::name() + ", " + std::to_string(e.begin) + ", " + std::to_string(e.end) +
-                        ") requires positions within the extent of '" + D::name() + "', which is " + std::to_string(whole));
+    if (e.begin < 0 || e.end < e.begin || (whole >= 0 && e.end > whole)) slice_beyond(&D::name, e.begin, e.end, whole);
     using Shape = typename sliced<X, D, N>::shape;
     return [&]<class... E>(types<E...>) { return sizes<Shape>{{(std::is_same_v<E, D> ? e.end - e.begin : x.template of<E>())...}}; }(typename Shape::dims{});
   }
@@ -156,9 +144,7 @@ struct sizing {
   static auto of(at_node<X, D> const& e) {
     auto const x = of(e.x);
     long const whole = x.template of<D>();
-    if (e.i < 0 || (whole >= 0 && e.i >= whole))
-      throw shape_error("at(x, " + D::name() + ", " + std::to_string(e.i) + ") requires a position within the extent of '" + D::name() +
-                        "', which is " + std::to_string(whole));
+    if (e.i < 0 || (whole >= 0 && e.i >= whole)) at_beyond(&D::name, e.i, whole);
     return pick<typename at_node<X, D>::shape>(x);
   }
 
@@ -179,9 +165,7 @@ struct sizing {
     if (open >= 0 && product == 0) r.n[open] = 0;
     long all = 1;
     for (int k = 0; k < i; ++k) all *= r.n[k];
-    if (whole >= 0 && all != whole)
-      throw shape_error("split(x, " + C::name() + ", parts...) requires the extent of '" + C::name() + "' to be the product of its parts; it is " +
-                        std::to_string(whole) + " and the parts given make " + std::to_string(product));
+    if (whole >= 0 && all != whole) parts_differ(&C::name, whole, product);
     return r;
   }
 };
