@@ -27,12 +27,6 @@ constexpr auto checked_extents() {
 template <class T, class... E>
 inline constexpr bool extents_are_right = std::is_same_v<decltype(checked_extents<T, E...>()), fine>;
 
-template <class D>
-long valid_extent(long n) {
-  if (n < 0) extent_below_zero(&D::name, n);
-  return n;
-}
-
 template <class T, class Space, class... D, long... N>
 tensor_view<T, Space, axis<D, N>...> shaped(T* data, extent<D, N>... e) {
   tensor_view<T, Space, axis<D, N>...> v{{}, data, {valid_extent<D>(e.size())...}, {}};

@@ -52,6 +52,12 @@ using dim_name = std::string (*)();
 [[noreturn, gnu::cold, gnu::noinline]] inline void extent_below_zero(dim_name dim, long n) {
   throw shape_error("a tensor requires extents of at least 0; the extent of '" + dim() + "' is " + std::to_string(n));
 }
+/// n, if it can be an extent of D.
+template <class D>
+constexpr long valid_extent(long n) {
+  if (n < 0) extent_below_zero(&D::name, n);
+  return n;
+}
 [[noreturn, gnu::cold, gnu::noinline]] inline void elements_missing(char const* operation, long size, long count) {
   throw shape_error(std::string(operation) + " requires as many elements as the extents make, " + std::to_string(size) + "; there are " + std::to_string(count));
 }

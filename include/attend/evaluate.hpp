@@ -104,8 +104,9 @@ void run_reference(E const& e, tensor_view<T, S, A...> const& out) {
 template <class E, class Out>
 void evaluate_node(E const& e, Out const& out, route how) {
   check_result(e, out);
-  if (how == route::reference) return run_reference(e, out);
   auto const tree = with_result_lengths(codegen::normal_form<true>(e), out);
+  codegen::detail::check_lookups(tree, out);
+  if (how == route::reference) return run_reference(e, out);
   using Written = std::remove_cv_t<decltype(codegen::normal_form<false>(e))>;
   using Recognised = std::remove_cv_t<decltype(codegen::normal_form<true>(e))>;
   if constexpr (!std::is_same_v<Written, Recognised>)
@@ -177,8 +178,9 @@ auto evaluate_several(Outs const& outs, E const&... e) {
     else {
       route const how = route_from_environment();
       (check_result(e, std::get<I>(outs)), ...);
-      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
       auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
+      (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
+      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
       if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...)) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
       codegen::run_together(trees, outs);
       return fine{};

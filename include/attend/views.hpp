@@ -54,7 +54,7 @@ struct part_of<extent<D, N>> {
 };
 template <class P>
 constexpr long size_of_part(P const& p) {
-  if constexpr (is_extent<P>) return p.size();
+  if constexpr (is_extent<P>) return valid_extent<typename P::dim>(p.size());
   else return dynamic;
 }
 

@@ -42,7 +42,7 @@ void expect_error(Out& out, E const& x, std::vector<std::string> const& words) {
     forced_route const route(name);
     std::fill(out.begin(), out.end(), typename Out::value_type(7));
     expect_words<Error>([&] { evaluate(into(out), x); }, words);
-    for (auto const& y : out) ASSERT_EQ(static_cast<double>(y), 7.0);
+    for (auto const& y : out) ASSERT_EQ(y, typename Out::value_type(7));
     expect_words<Error>([&] { static_cast<void>(evaluate(x)); }, words);
   }
 }
@@ -146,7 +146,7 @@ TEST_F(dynamic_errors, split) {
 TEST_F(dynamic_errors, extents) {
   expect_words<attend::shape_error>([] { static_cast<void>(attend::zeros<float>(b = 2, s = -3)); }, {"'s'", "-3", "at least 0"});
   expect_words<attend::shape_error>([] { static_cast<void>(attend::normal<float>(b = -1, s = 3)); }, {"'b'", "-1"});
-  float memory[4];
+  float memory[4] = {};
   expect_words<attend::shape_error>([&] { static_cast<void>(attend::view(memory, s = -4)); }, {"'s'", "-4"});
   expect_words<attend::shape_error>([] { static_cast<void>(attend::values({1.f, 2.f, 3.f}, s = 2, d = 2)); }, {"values(list, dims...)", "4", "3"});
   expect_words<attend::shape_error>([&] { static_cast<void>(attend::copy_of(std::span<float const>(memory), s = 5)); }, {"copy_of(elements, dims...)", "5", "4"});

@@ -3,7 +3,7 @@
 // the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
 #pragma once
 #include <attend/codegen/lower.hpp>
-#include <attend/codegen/place.hpp>
+#include <attend/codegen/outline.hpp>
 #include <attend/errors.hpp>
 #include <attend/kernels/contraction/contract.hpp>
 #include <attend/kernels/cpu/attention.hpp>
@@ -35,7 +35,18 @@ inline constexpr bool in_double<gather_node<T, I, D>> = in_double<T> || in_doubl
 template <class... X>
 using number_for = std::conditional_t<(in_double<X> || ...), double, float>;
 
-/// Throws index_error when an id of a look-up in a tree is outside its table.
+template <class X>
+inline constexpr bool looks_up = false;
+template <class L, class I, bool Each, class... S>
+inline constexpr bool looks_up<rows<L, I, Each, S...>> = (looks_up<L> || ... || looks_up<S>);
+template <template <class...> class Node, class... X>
+inline constexpr bool looks_up<Node<X...>> = (looks_up<X> || ...);
+template <class T, class I, class D>
+inline constexpr bool looks_up<gather_node<T, I, D>> = true;
+
+/// Throws index_error when an id of a look-up in a tree is outside its table. Ids that a step computes are seen when it
+/// has run (Computed), the others before anything runs.
+template <bool Computed>
 struct checking {
   template <class X, class Extents>
   static void ids(X const&, Extents const&) {}
@@ -46,7 +57,7 @@ struct checking {
   template <class T, class I, class D, class Extents>
   static void ids(gather_node<T, I, D> const& e, Extents const& n) {
     ids(e.ids, n);
-    check<D>(lower(e.ids, typename I::shape::dims{}), extent_of<D>(e.table), n, typename I::shape::dims{});
+    if constexpr (Computed == (buffers_of<I>::size > 0)) check<D>(lower(e.ids, typename I::shape::dims{}), extent_of<D>(e.table), n, typename I::shape::dims{});
   }
 
 private:
@@ -71,7 +82,16 @@ private:
 template <class R, class Out>
 void check_ids(R const& region, Out const& out) {
   run_time_extents<R, Out> const n{region, out};
-  region.operands([&](auto const&... x) { (checking::ids(x, n), ...); });
+  region.operands([&](auto const&... x) { (checking<true>::ids(x, n), ...); });
+}
+/// The same of all ids that are known before anything runs, here and in the steps before.
+template <class R, class Out>
+void check_known_ids(R const& region, Out const& out) {
+  run_time_extents<R, Out> const n{region, out};
+  region.operands([&](auto const&... x) { (checking<false>::ids(x, n), ...); });
+  each_buffer(region, [](auto const& b) {
+    if constexpr (looks_up<std::remove_const_t<decltype(b.x)>>) check_known_ids(b.x, b.whole());
+  });
 }
 
 template <class... Axes, class T, class S, class... A>

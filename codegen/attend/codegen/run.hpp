@@ -51,7 +51,7 @@ void execute(R& region, Out const& out) {
   each_buffer(region, [](auto& b) {
     if (b.computed) execute(b.x, b.whole());
   });
-  check_ids(region, out);
+  if constexpr (looks_up<R>) check_ids(region, out);
   launch(region, out);
 }
 
@@ -124,6 +124,20 @@ void run(X const& tree, tensor_view<T, S, A...> const& out) {
     } else execute(region, out);
   }
 }
+/// Throws index_error, before anything has run, where an id of a tree is outside its table.
+template <class X, class T, class S, class... A>
+void check_lookups(X const& tree, tensor_view<T, S, A...> const& out) {
+  if constexpr (looks_up<X>) {
+    auto const region = cover<false>(tree);
+    check_known_ids(region, out);
+  }
+}
+template <class X, class... D, class C, class T, class S, class... A>
+void check_lookups(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
+  split_view<C, axis<D, dynamic>...> const view{{size_of<D>(tree.x)...}};
+  check_lookups(tree.x, push(view, out));
+}
+
 // A result of merged dims is written through the view that splits them.
 template <bool Fuse, class X, class... D, class C, class T, class S, class... A>
 void run(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
