@@ -109,9 +109,11 @@ void evaluate_node(E const& e, Out const& out, route how) {
   if (how == route::reference) return run_reference(e, out);
   using Written = std::remove_cv_t<decltype(codegen::normal_form<false>(e))>;
   using Recognised = std::remove_cv_t<decltype(codegen::normal_form<true>(e))>;
-  if constexpr (!std::is_same_v<Written, Recognised>)
-    if (!codegen::detail::guards_hold(tree)) // a softmax only by its types: the tensors differ
+  if (!codegen::detail::guards_hold(tree)) { // a softmax only by its types: the tensors differ
+    if constexpr (!std::is_same_v<Written, Recognised>)
       return codegen::detail::run<false>(with_result_lengths(codegen::normal_form<false>(e), out), out);
+    how = route::thrust;
+  }
   if (how == route::fused) codegen::detail::run<true>(tree, out);
   else codegen::detail::run<false>(tree, out);
 }

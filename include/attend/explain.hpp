@@ -111,8 +111,8 @@ inline std::string with_unit(double x, char const* unit) {
 // The effective scale of the fused attention at the root, whatever it was written of.
 template <class R>
 std::string scale_line(R const&) { return ""; }
-template <class Q, class K, class V, class F, class... Roles>
-std::string scale_line(codegen::attention<Q, K, V, F, Roles...> const& r) {
+template <class... X>
+std::string scale_line(codegen::attention<X...> const& r) {
   std::ostringstream s;
   s << "effective scale of the scores " << r.scale.value;
   if (r.output_scale.value != 1) s << ", of the result " << r.output_scale.value;

@@ -43,6 +43,7 @@ struct no { static constexpr char const* symbol = "!"; };
 struct where { static constexpr char const* symbol = "where"; };          // where(c, x, y): x if c, else y
 struct filled : where {};                                                // a mask with a finite fill: where(kept, x, fill)
 struct masked { static constexpr char const* symbol = "masked"; };        // masked(kept, x): x if kept, else minus infinity
+struct kept { static constexpr char const* symbol = "kept"; };            // kept(x, c): x if c, else 0
 struct random { static constexpr char const* symbol = "random"; };        // random(position, seed): 24 random bits
 
 /// exp(x - m), m being the row's maximum; where that is minus infinity, nothing is kept and Empty says what stands there.

@@ -58,8 +58,8 @@ struct tally {
 private:
   template <class R>
   static constexpr tally own(R const*) { return {}; }
-  template <class Q, class K, class V, class F, class... Roles>
-  static constexpr tally own(attention<Q, K, V, F, Roles...> const*) { return {1, 0}; }
+  template <class... X>
+  static constexpr tally own(attention<X...> const*) { return {1, 0}; }
   template <class L, class I, bool Each, class... S>
   static constexpr tally own(rows<L, I, Each, S...> const*) { return {0, weighs_softmax<L>}; }
   template <class... X>

@@ -48,6 +48,23 @@ FUSED(contract(softmax(contract(of<float>(b = 2, n = 8, d = 64_c), k, d), t), v,
 FUSED(softmax(masked(q * transpose(q), keep(causal(s, prime(s))))) * q);
 FUSED(softmax(of<attend::bf16>(s = 8, d = 64) * transpose(of<attend::bf16>(t = 8, d = 64))) * of<attend::bf16>(t = 8, e = 3));
 FUSED(softmax(of<attend::f16>(s = 8, d = 64) * transpose(of<attend::f16>(t = 8, d = 64))) * of<attend::f16>(t = 8, e = 3));
+// what is linear in the weights stands between the softmax and the values
+auto scores = of<float>(b = 2, n = 8, s = 8, t = 8);
+auto gate = of<float>(b = 2, n = 8, s = 8);
+auto sink = of<float>(n = 8);
+FUSED(attend::dropout(softmax(x), 0.1, 1) * v);
+FUSED(attend::dropout(softmax(masked(x, keep(causal(s, t)))), 0.1, 1) * v);
+FUSED(contract(hadamard(softmax(x), scores), v, t));
+FUSED(contract(hadamard(softmax(x), gate), v, t));
+FUSED(contract(softmax(x) / gate, v, t));
+FUSED(contract(hadamard(softmax(x), sigmoid(logsumexp(x) - sink)), v, t));
+FUSED(contract(hadamard(attend::dropout(hadamard(gate, softmax(x)), 0.1, 1), sigmoid(logsumexp(x) - sink)), v, t));
+// no softmax: sigmoid attention, linear attention with a mask or a decay
+FUSED(sigmoid(x - 3) * v);
+FUSED(sigmoid(masked(x, keep(causal(s, t)))) * v);
+FUSED(where(causal(s, t), x, 0) * v);
+FUSED(contract(hadamard(x, exp(slope * (index(t) - index(s)))), v, t));
+FUSED(relu(x) * v);
 // projections before, an output layer and a residual after
 auto h = of<float>(b = 2, s = 8, c = 512_c);
 auto wq = of<float>(c = 512_c, f = 512_c);
@@ -72,14 +89,14 @@ constexpr bool is_reason<Reason, Reason<What...>> = true;
 
 auto q2 = of<float>(b = 2, n = 8, s = 8, c = 64_c);
 auto k2 = of<float>(b = 2, n = 8, t = 8, c = 64_c);
-auto scores = of<float>(b = 2, n = 8, s = 8, t = 8);
 NOT_FUSED(root_is_no_product_of_a_softmax, x);
 NOT_FUSED(root_is_no_product_of_a_softmax, softmax(x));
 NOT_FUSED(root_is_no_product_of_a_softmax, q + q);
 NOT_FUSED(root_is_no_product_of_a_softmax, x * v);
-NOT_FUSED(weights_change_after_the_softmax, dropout(softmax(x), 0.1, 1) * v);
 NOT_FUSED(weights_change_after_the_softmax, exp(softmax(x)) * v);
-NOT_FUSED(weights_change_after_the_softmax, contract(hadamard(softmax(x), scores), v, t));
+NOT_FUSED(weights_change_after_the_softmax, contract(softmax(x) + scores, v, t));
+NOT_FUSED(weights_change_after_the_softmax, contract(hadamard(softmax(x), softmax(x)), v, t));
+NOT_FUSED(weights_change_after_the_softmax, cast<attend::bf16>(softmax(x)) * of<attend::bf16>(b = 2, n = 8, t = 8, d = 64_c));
 NOT_FUSED(product_and_softmax_differ_in_dims, contract(softmax(contract(q, k, d), s), v, t));
 NOT_FUSED(product_and_softmax_differ_in_dims, contract(softmax(contract(q, k, d), s, t), v, t));
 NOT_FUSED(softmax_over_several_dims, contract(softmax(contract(q, k, d), n, t), v, n, t));

@@ -36,6 +36,14 @@ inline constexpr int products<elementwise<Op, X...>> = (products<X> + ...);
 template <class X, class Y, class D, class O>
 inline constexpr int products<contraction<X, Y, D, O>> = 1;
 
+/// How many softmaxes an elementwise tree is around.
+template <class X>
+inline constexpr int softmaxes = 0;
+template <class Op, class... X>
+inline constexpr int softmaxes<elementwise<Op, X...>> = (softmaxes<X> + ...);
+template <class X, class D, class P, class O>
+inline constexpr int softmaxes<softmax_node<X, D, P, O>> = 1;
+
 // Moving a mask outwards through a sum must not lose dims: what is added has to be no wider than the scores.
 template <class X>
 inline constexpr bool is_masked = false;
@@ -91,6 +99,12 @@ struct algebra {
     else return elementwise<op::masked, M, X>{{}, {{m}, {x}}};
   }
 
+  template <class X, class C>
+  static auto kept_by(X const& x, C const& c) {
+    if constexpr (is_scaled<X>) return scale_by(kept_by(operand_of<0>(x), c), factor(x));
+    else return node<op::kept>(x, c);
+  }
+
   // ---- products
   template <class X, class Y, class... D>
   static auto product(X const& x, Y const& y, types<D...>) {
@@ -122,6 +136,7 @@ struct algebra {
     else if constexpr (std::is_same_v<Op, op::mul>) return mul(x, y);
     else if constexpr (std::is_same_v<Op, op::div>) return div(x, y);
     else if constexpr (std::is_same_v<Op, op::masked>) return masked_by(x, y);
+    else if constexpr (std::is_same_v<Op, op::kept>) return kept_by(x, y);
     else return node<Op>(x, y);
   }
   template <class Op, class X, class Y, class Z>

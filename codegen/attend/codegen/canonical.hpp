@@ -174,8 +174,27 @@ struct guarding {
   static bool of(X const&) { return true; }
   template <class Op, class... X>
   static bool of(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...) && (beside(operand_of<I>(e), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
+  // A log-sum-exp beside a softmax is that softmax's if it is of the same scores.
+  template <class X, class E>
+  static bool beside(X const&, E const&) { return true; }
+  template <class Op, class... X, class E>
+  static bool beside(elementwise<Op, X...> const& s, E const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (beside(operand_of<I>(s), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class D, class P, class O, class E>
+  static bool beside(softmax_node<X, D, P, O> const& s, E const& e) { return sums<X, D>::agree(s.x, e); }
+  template <class F, class D>
+  struct sums {
+    template <class X>
+    static bool agree(F const&, X const&) { return true; }
+    static bool agree(F const& f, reduction<op::logsumexp, F, D> const& e) { return same(f, e.x); }
+    template <class Op, class... X>
+    static bool agree(F const& f, elementwise<Op, X...> const& e) {
+      return [&]<int... I>(std::integer_sequence<int, I...>) { return (agree(f, operand_of<I>(e)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    }
+  };
   template <class X, class Y, class D, class O>
   static bool of(contraction<X, Y, D, O> const& e) { return of(e.x) && of(e.y); }
   template <class Op, class X, class D>

@@ -31,9 +31,10 @@ using unite_all = typename united<Lists...>::type;
 /// The dims of a region's result.
 template <class R>
 struct result_dims;
-template <class Q, class K, class V, class F, class P, class B, class S, class T, class D, class E>
-struct result_dims<attention<Q, K, V, F, P, B, S, T, D, E>> {
-  using type = concat_t<B, concat_t<list_of<S>, list_of<E>>>;
+template <class... X>
+struct result_dims<attention<X...>> {
+  using region = attention<X...>;
+  using type = concat_t<typename region::batch, concat_t<list_of<typename region::row>, list_of<typename region::width>>>;
 };
 template <class X, class Y, class... D, class A, class B, class R>
 struct result_dims<product<X, Y, types<D...>, A, B, R>> {
@@ -50,10 +51,11 @@ struct result_dims<pass<X>> {
 
 /// One overload per region: operations.
 struct counting {
-  template <class Q, class K, class V, class F, class P, class B, class S, class T, class D, class E, class Extents>
-  static constexpr long of(attention<Q, K, V, F, P, B, S, T, D, E> const*, Extents const& n) {
-    long const scores = volume<concat_t<B, concat_t<list_of<S>, types<T>>>>(n);
-    return scores * (2 * n.template inner<D>() + 2 * volume<list_of<E>>(n) + operations<F>);
+  template <class Q, class K, class V, class F, class W, class... Rest, class Extents>
+  static constexpr long of(attention<Q, K, V, F, W, Rest...> const*, Extents const& n) {
+    using R = attention<Q, K, V, F, W, Rest...>;
+    long const scores = volume<concat_t<typename R::batch, concat_t<list_of<typename R::row>, types<typename R::column>>>>(n);
+    return scores * (2 * n.template inner<typename R::depth>() + 2 * volume<list_of<typename R::width>>(n) + operations<F> + operations<W>);
   }
   template <class X, class Y, class D, class A, class B, class R, class Extents>
   static constexpr long of(product<X, Y, D, A, B, R> const*, Extents const& n) {

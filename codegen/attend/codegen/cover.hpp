@@ -68,14 +68,16 @@ private:
     return pass<std::remove_cv_t<decltype(f)>>{f};
   }
 
-  template <class Q, class K, class V, class F, class... Roles>
-  static auto fused(attention<Q, K, V, F, Roles...> const& m) {
+  template <class Q, class K, class V, class F, class W, class G, class... Rest>
+  static auto fused(attention<Q, K, V, F, W, G, Rest...> const& m) {
     auto const q = operand(m.query, m.key, m.value, m.score);
     auto const k = operand(m.key, m.query, m.value, m.score);
     auto const v = operand(m.value, m.key, m.query, m.score);
     auto const f = functor(m.score, m.query, m.key, m.value);
-    return attention<std::remove_cv_t<decltype(q)>, std::remove_cv_t<decltype(k)>, std::remove_cv_t<decltype(v)>, std::remove_cv_t<decltype(f)>, Roles...>{
-        q, k, v, f, m.scale, m.output_scale, m.guard};
+    auto const w = functor(m.weighing, m.query, m.key, m.value);
+    auto const g = functor(m.gain, m.query, m.key, m.value);
+    return attention<std::remove_cv_t<decltype(q)>, std::remove_cv_t<decltype(k)>, std::remove_cv_t<decltype(v)>, std::remove_cv_t<decltype(f)>,
+                     std::remove_cv_t<decltype(w)>, std::remove_cv_t<decltype(g)>, Rest...>{q, k, v, f, w, g, m.scale, m.output_scale, m.guard, m.weights, m.sums};
   }
   template <class X, class Y, class D, class A, class B, class R>
   static auto multiplied(product<X, Y, D, A, B, R> const& m) {

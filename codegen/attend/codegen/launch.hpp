@@ -175,10 +175,30 @@ template <class Row, class Column, class V, class... Batch>
 auto matrix_of(V const& v, types<Batch...>) {
   return kernels::cpu::matrix<typename V::value_type const, sizeof...(Batch)>{data_of<typename V::value_type>(v), {stride_of<Batch>(v)...}, stride_of<Row>(v), stride_of<Column>(v)};
 }
-template <class Q, class K, class V, class F, class Empty, class Batch, class S, class T, class D, class E, class Out, class... A>
-void launch(attention<Q, K, V, F, Empty, Batch, S, T, D, E> const& r, tensor_view<Out, host, A...> const& out) {
+// A further result of an attention, if there is one: matrices of (rows, columns), or of (rows) where Column is void.
+template <class Row, class Column, class V, class... Batch>
+auto further_matrix(V const& v, types<Batch...>) {
+  if constexpr (std::is_same_v<V, no_view>) return kernels::cpu::matrix<void, sizeof...(Batch)>{};
+  else return kernels::cpu::matrix<typename V::value_type, sizeof...(Batch)>{v.data, {stride_of<Batch>(v)...}, stride_of<Row>(v), stride_of<Column>(v)};
+}
+template <class V>
+struct written_type {
+  using type = typename V::value_type;
+};
+template <>
+struct written_type<no_view> {
+  using type = void;
+};
+template <class... X, class Out, class... A>
+void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
+  using R = attention<X...>;
+  using Batch = typename R::batch;
+  using S = typename R::row;
+  using T = typename R::column;
+  using D = typename R::depth;
+  using E = typename R::width;
   constexpr int rank = Batch::size;
-  kernels::cpu::attention_problem<typename Q::value_type, Out, rank> p{};
+  kernels::cpu::attention_problem<typename decltype(r.query)::value_type, Out, rank> p{};
   [&]<class... B>(types<B...>) {
     long const batch[rank + 1] = {extent_of<B>(out)..., 0};
     for (int i = 0; i < rank; ++i) p.batch[i] = batch[i];
@@ -193,7 +213,13 @@ void launch(attention<Q, K, V, F, Empty, Batch, S, T, D, E> const& r, tensor_vie
   p.value = matrix_of<T, E>(r.value, Batch{});
   p.scale = r.scale.value;
   p.output_scale = r.output_scale.value;
-  kernels::cpu::attention<Empty>(p, lower(r.score, concat_t<Batch, types<S, T>>{}));
+  kernels::cpu::attention_results<typename written_type<decltype(r.weights)>::type, typename written_type<decltype(r.sums)>::type, rank> const also{
+      further_matrix<S, T>(r.weights, Batch{}), further_matrix<S, void>(r.sums, Batch{})};
+  using Axes = concat_t<Batch, types<S, T>>;
+  auto const score = lower(r.score, Axes{});
+  auto const weighing = lower(r.weighing, Axes{});
+  if constexpr (std::is_same_v<decltype(r.gain), nothing>) kernels::cpu::attention<typename R::empty>(p, score, weighing, kernels::cpu::no_gain{}, also);
+  else kernels::cpu::attention<typename R::empty>(p, score, weighing, lower(r.gain, Axes{}), also);
 }
 
 } // namespace attend::codegen::detail

@@ -93,8 +93,8 @@ struct normalising {
     auto const position = linear(sizes, typename X::shape::dims{});
     auto const threshold = static_cast<std::int64_t>(std::ceil(e.p * 0x1p24));
     auto const random = map<op::random>(position, scalar<std::int64_t>{{}, e.seed});
-    auto const kept = map<op::less_equal>(scalar<std::int64_t>{{}, threshold}, random);
-    return law::apply(op::where{}, kept, law::scale_by(bound(e.x, e.x), 1 / (1 - e.p)), scalar<double>{{}, 0});
+    auto const stays = map<op::less_equal>(scalar<std::int64_t>{{}, threshold}, random);
+    return law::scale_by(law::apply(op::kept{}, bound(e.x, e.x), stays), 1 / (1 - e.p));
   }
 
   template <class X>

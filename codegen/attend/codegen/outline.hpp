@@ -65,8 +65,8 @@ struct telling {
   using result = typename R::operand_types;
   using summed = result;
 };
-template <class Q, class K, class V, class F, class... Roles>
-struct telling<attention<Q, K, V, F, Roles...>> {
+template <class Q, class K, class V, class F, class... Rest>
+struct telling<attention<Q, K, V, F, Rest...>> {
   using result = types<V, K, Q, F>;
   using summed = types<Q, K>;
 };

@@ -4,7 +4,7 @@
 //   hole            any expression; the same hole twice means the same type
 //   hole(dim)       an expression that has the dim
 //   dim_hole        any dimension
-//   around(x)       an elementwise tree around exactly one x
+//   around(x)       an elementwise tree around exactly one x, which is a product or a softmax
 #pragma once
 #include <attend/codegen/algebra.hpp>
 
@@ -61,6 +61,19 @@ namespace detail {
 using namespace attend::detail;
 using codegen::detail::has;
 using codegen::detail::products;
+using codegen::detail::softmaxes;
+
+/// How many trees of the kind of pattern X an elementwise tree E is around, and which operand holds the one.
+template <class X, class E>
+inline constexpr int cores = products<E>;
+template <class X, class D, class E>
+inline constexpr int cores<softmax_pattern<X, D>, E> = softmaxes<E>;
+template <class X, class... E>
+inline constexpr int core_at = [] {
+  int i = 0, found = 0;
+  ((cores<X, E> == 1 ? void(found = i) : void(), ++i), ...);
+  return found;
+}();
 
 /// One overload per kind of pattern; the catch-all answers no_match.
 struct matching {
@@ -113,15 +126,8 @@ private:
   static auto descend(E const& e, B const& b) { return of(X{}, e, b); }
   template <class X, class Op, class... E, class B>
   static auto descend(elementwise<Op, E...> const& e, B const& b) {
-    if constexpr ((products<E> + ... + 0) != 1) return no_match{};
-    else {
-      constexpr int at = [] {
-        int i = 0, found = 0;
-        ((products<E> == 1 ? void(found = i) : void(), ++i), ...);
-        return found;
-      }();
-      return descend<X>(operand_of<at>(e), b);
-    }
+    if constexpr ((cores<X, E> + ... + 0) != 1) return no_match{};
+    else return descend<X>(operand_of<core_at<X, E...>>(e), b);
   }
 };
 } // namespace detail

@@ -27,34 +27,55 @@ struct nothing : node<nothing> {
   using orientation = no_orientation;
 };
 
-/// Attention: out(batch..., s, e) = output_scale * sum over t of softmax_t(score(scale * sum over d of q k)) v.
-/// Row and Width are void where the query has one row, or the value one column, without a dim for it.
-template <class Query, class Key, class Value, class Score, class Empty, class Batch, class Row, class Column, class Depth, class Width>
-struct attention {
-  static constexpr bool is_region = true;
-  static constexpr char const* pattern = "contract(softmax(f(contract(q, k, d)), t), v, t)";
-  static constexpr char const* name = "fused attention";
-  using value_type = typename Value::value_type;
-  using space = typename Value::space;
+/// Where a region writes nothing beside its result.
+struct no_view {};
+
+/// The dims of an attention. Row and Width are void where the query has one row, or the value one column, without a dim
+/// for it.
+template <class Batch, class Row, class Column, class Depth, class Width>
+struct attention_roles {
   using batch = Batch;
   using row = Row;
   using column = Column;
   using depth = Depth;
   using width = Width;
+};
+
+/// Attention: out(batch..., s, e) = output_scale * gain * sum over t of weighing(w) v, the weights w being
+/// softmax_t(score(scale * sum over d of q k)), or the scores themselves where Empty is void. `weighing` is linear in the
+/// weight; `gain` is of the rows and may use their log-sum-exp. The weights, as they meet v, and the log-sum-exps can be
+/// written as well.
+template <class Query, class Key, class Value, class Score, class Weighing, class Gain, class Empty, class Roles, class Weights = no_view, class Sums = no_view>
+struct attention {
+  static constexpr bool is_region = true;
+  static constexpr char const* pattern =
+      std::is_void_v<Empty> ? "contract(f(contract(q, k, d)), v, t)" : "contract(w(softmax(f(contract(q, k, d)), t)), v, t)";
+  static constexpr char const* name = "fused attention";
+  using value_type = typename Value::value_type;
+  using space = typename Value::space;
+  using batch = typename Roles::batch;
+  using row = typename Roles::row;
+  using column = typename Roles::column;
+  using depth = typename Roles::depth;
+  using width = typename Roles::width;
   using score_type = Score;
   using empty = Empty;
-  using operand_types = attend::detail::types<Query, Key, Value, Score>;
-  Query query;  // (batch..., s, d)
-  Key key;      // (batch..., t, d)
-  Value value;  // (batch..., t, e)
-  Score score;  // f, its product replaced by placeholder<0>
+  using operand_types = attend::detail::types<Query, Key, Value, Score, Weighing, Gain>;
+  Query query;       // (batch..., s, d)
+  Key key;           // (batch..., t, d)
+  Value value;       // (batch..., t, e)
+  Score score;       // f, its product replaced by placeholder<0>
+  Weighing weighing; // w, its softmax replaced by placeholder<0>
+  Gain gain;         // (batch..., s), the row's log-sum-exp replaced by placeholder<0>
   factor scale, output_scale;
   bool guard; // false: operands that share a type are different tensors, and this is no softmax
+  Weights weights;
+  Sums sums;
 
   template <class F>
-  decltype(auto) operands(F&& f) { return f(query, key, value, score, scale, output_scale); }
+  decltype(auto) operands(F&& f) { return f(query, key, value, score, weighing, gain, scale, output_scale); }
   template <class F>
-  decltype(auto) operands(F&& f) const { return f(query, key, value, score, scale, output_scale); }
+  decltype(auto) operands(F&& f) const { return f(query, key, value, score, weighing, gain, scale, output_scale); }
 };
 
 /// Product: out = residual + activation(scale * sum over dims of x y + bias), everything by name.

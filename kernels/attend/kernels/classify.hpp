@@ -152,6 +152,14 @@ __attribute__((host, device)) tile classify(Score const& score, box<R> const& at
   return x.kept.surely() ? tile::all : tile::some;
 }
 
+/// Whether a functor is zero at every place of a box; false where that cannot be told.
+template <class F, int R>
+__attribute__((host, device)) bool zero_everywhere(F const& f, box<R> const& at) {
+  interval const any{-detail::infinite, detail::infinite, true};
+  interval const x = detail::as_number<interval>(value<interval>(f, at, any));
+  return x.lo == 0 && x.hi == 0 && !x.nan;
+}
+
 namespace detail {
 template <class F>
 struct masks : std::false_type {};

@@ -165,6 +165,8 @@ __attribute__((host, device)) N compute(op::masked, C const& kept, A const& a) {
     return number<N>::masked(as_logic<N>(kept), as_number<N>(a)); // a number that keeps track of what is kept
   else return number<N>::select(as_logic<N>(kept), as_number<N>(a), number<N>::from(-1.0) * number<N>::infinity());
 }
+template <class N, class A, class C>
+__attribute__((host, device)) N compute(op::kept, A const& a, C const& c) { return number<N>::select(as_logic<N>(c), as_number<N>(a), number<N>::from(0.0)); }
 template <class N, class A>
 __attribute__((host, device)) auto compute(op::random, A const& position, long seed) { return random_bits(position, seed); }
 template <class N, class Empty, class A>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention: softmax over t of any elementwise f around one product, times the values.
+// Attention: softmax over t of any elementwise f around one product, or f itself, times the values. Between the softmax
+// and the values may stand what is linear in the weights: dropout, a gate, a factor of the row.
 #pragma once
 #include <attend/codegen/pattern.hpp>
 #include <attend/codegen/patterns/reasons.hpp>
@@ -12,10 +13,12 @@ inline constexpr hole<struct query> q{};
 inline constexpr hole<struct key> k{};
 inline constexpr hole<struct value> v{};
 inline constexpr around<struct scoring> f{};
+inline constexpr around<struct weighing> w{};
 inline constexpr dim_hole<struct head> d{};
 inline constexpr dim_hole<struct column> t{};
 
-inline constexpr auto attention = contract(softmax(f(contract(q, k(t), d)), t), v(t), t);
+inline constexpr auto attention = contract(w(softmax(f(contract(q, k(t), d)), t)), v(t), t);
+inline constexpr auto unnormalised = contract(f(contract(q, k(t), d)), v(t), t); // sigmoid attention, and linear one
 } // namespace holes
 } // namespace pattern
 
@@ -67,9 +70,73 @@ struct attention_dims {
   using batch = minus_t<minus_t<unite_t<score_dims, own>, list_of<row>>, concat_t<types<T>, list_of<width>>>;
 };
 
-/// What the pattern bound, sorted into a region; or the reason why no kernel takes it.
-template <class Empty, class M>
-auto attention_of(M const& m, bool guard, double output_scale) {
+/// A tree of weights taken apart: what is done to each weight, and to all weights of a row.
+template <class Weighing, class Gain>
+struct weighed {
+  Weighing weighing; // around placeholder<0>, the softmax
+  Gain gain;         // placeholder<0> is the row's log-sum-exp
+};
+struct not_linear {};
+
+/// The log-sum-exp of the scores F over T, wherever it stands in a tree, as placeholder<0>.
+template <class F, class T>
+struct summing_up {
+  template <class X>
+  static auto of(X const& x) { return x; }
+  static auto of(reduction<op::logsumexp, F, types<T>> const&) { return placeholder<0, float>{}; }
+  template <class Op, class... X>
+  static auto of(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+
+private:
+  template <class Op, class... X>
+  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+};
+
+/// One overload per operation that is linear in a weight. F: the scores; T: the softmax dim.
+template <class F, class T>
+struct taking_apart {
+  template <class X>
+  static auto of(X const&) { return not_linear{}; }
+  template <class P, class O>
+  static auto of(softmax_node<F, types<T>, P, O> const&) { return weighed<placeholder<0, float>, nothing>{}; }
+  template <class X, class C>
+  static auto of(elementwise<op::kept, X, C> const& e) { return each<op::kept>(of(operand_of<0>(e)), operand_of<1>(e)); }
+  template <class X, class Y>
+  static auto of(elementwise<op::mul, X, Y> const& e) {
+    if constexpr (softmaxes<X> == 1) return times<op::mul>(of(operand_of<0>(e)), operand_of<1>(e));
+    else return times<op::mul>(of(operand_of<1>(e)), operand_of<0>(e));
+  }
+  template <class X, class Y>
+  static auto of(elementwise<op::div, X, Y> const& e) {
+    if constexpr (softmaxes<X> == 1) return times<op::div>(of(operand_of<0>(e)), operand_of<1>(e));
+    else return not_linear{};
+  }
+
+private:
+  template <class Op, class M>
+  static auto times(not_linear n, M const&) { return n; }
+  template <class Op, class W, class G, class M>
+  static auto times(weighed<W, G> const& w, M const& m) {
+    if constexpr (has<M, T>) return each<Op>(w, m);
+    else {
+      auto const row = summing_up<F, T>::of(m);
+      using Row = std::remove_cv_t<decltype(row)>;
+      if constexpr (!std::is_same_v<G, nothing>) return weighed<W, elementwise<Op, G, Row>>{w.weighing, {{}, {{w.gain}, {row}}}};
+      else if constexpr (std::is_same_v<Op, op::mul>) return weighed<W, Row>{w.weighing, row};
+      else return weighed<W, elementwise<Op, scalar<double>, Row>>{w.weighing, {{}, {{{{}, 1}}, {row}}}};
+    }
+  }
+  template <class Op, class C>
+  static auto each(not_linear n, C const&) { return n; }
+  template <class Op, class W, class G, class C>
+  static auto each(weighed<W, G> const& w, C const& c) { return weighed<elementwise<Op, W, C>, G>{{{}, {{w.weighing}, {c}}}, w.gain}; }
+};
+
+/// What a pattern bound, sorted into a region; or the reason why no kernel takes it. W is the tree of the weights.
+template <class Empty, class M, class W, class Parts>
+auto attention_of(M const& m, W const&, Parts const& parts, bool guard, double output_scale) {
   using namespace pattern;
   auto const& query = get<hole<holes::query>>(m);
   auto const& key = get<hole<holes::key>>(m);
@@ -81,33 +148,40 @@ auto attention_of(M const& m, bool guard, double output_scale) {
   using F = std::remove_cvref_t<decltype(get<around<holes::scoring>>(m))>;
   using D = bound_t<dim_hole<holes::head>, M>;
   using T = bound_t<dim_hole<holes::column>, M>;
-  using dims = attention_dims<Q, K, V, F, D, T>;
+  using dims = attention_dims<Q, K, V, W, D, T>;
   if constexpr (has<Q, T>) return not_fused<because::query_has_the_softmax_dim<softmax_over<T>>>{};
-  else if constexpr (has<F, D>) return not_fused<because::scores_have_the_contracted_dim<dimension_named<D>>>{};
+  else if constexpr (has<W, D>) return not_fused<because::scores_have_the_contracted_dim<dimension_named<D>>>{};
   else if constexpr (matrix_dims_t<typename dims::own>::size > 1) return not_fused<because::value_has_several_dims_of_its_own<apply_list_t<typename dims::own, dims_of_y>>>{};
-  else if constexpr (std::is_same_v<typename F::value_type, double>) return not_fused<because::element_type_without_kernel<type_of_x<double>>>{};
+  else if constexpr (std::is_same_v<typename W::value_type, double>) return not_fused<because::element_type_without_kernel<type_of_x<double>>>{};
   else if constexpr (!fused_type<typename V::value_type>) return not_fused<because::element_type_without_kernel<type_of_x<typename V::value_type>>>{};
   else if constexpr (!std::is_same_v<typename Q::value_type, typename K::value_type> || !std::is_same_v<typename Q::value_type, typename V::value_type>)
     return not_fused<because::element_types_differ<type_of_x<typename Q::value_type>, type_of_x<typename K::value_type>, type_of_y<typename V::value_type>>>{};
   else {
-    using Score = decltype(scores.tree);
-    return attention<Q, K, V, std::remove_cv_t<Score>, Empty, typename dims::batch, typename dims::row, T, D, typename dims::width>{
-        query, key, value, scores.tree, {{}, scores.scale}, {{}, output_scale}, guard};
+    using Roles = attention_roles<typename dims::batch, typename dims::row, T, D, typename dims::width>;
+    return attention<Q, K, V, std::remove_cv_t<decltype(scores.tree)>, std::remove_cv_t<decltype(parts.weighing)>, std::remove_cv_t<decltype(parts.gain)>, Empty, Roles>{
+        query, key, value, scores.tree, parts.weighing, parts.gain, {{}, scores.scale}, {{}, output_scale}, guard, {}, {}};
   }
 }
 
-/// Whether a canonical tree holds a softmax, and where.
-template <class X>
-inline constexpr bool has_softmax = false;
-template <class X, class D, class P, class O>
-inline constexpr bool has_softmax<softmax_node<X, D, P, O>> = true;
-template <class Op, class... X>
-inline constexpr bool has_softmax<elementwise<Op, X...>> = (has_softmax<X> || ...);
+/// The one softmax that a tree of weights is around.
+struct finding_softmax {
+  template <class X, class D, class P, class O>
+  static auto const& of(softmax_node<X, D, P, O> const& e) { return e; }
+  template <class Op, class... X>
+  static auto const& of(elementwise<Op, X...> const& e) {
+    constexpr int at = [] {
+      int i = 0, found = 0;
+      ((softmaxes<X> == 1 ? void(found = i) : void(), ++i), ...);
+      return found;
+    }();
+    return of(operand_of<at>(e));
+  }
+};
 
 template <class X>
-inline constexpr bool is_softmax = false;
-template <class X, class D, class P, class O>
-inline constexpr bool is_softmax<softmax_node<X, D, P, O>> = true;
+inline constexpr bool is_contraction = false;
+template <class X, class Y, class D, class O>
+inline constexpr bool is_contraction<contraction<X, Y, D, O>> = true;
 
 /// Why the pattern did not match: one overload per way to miss it.
 struct missing {
@@ -115,17 +189,18 @@ struct missing {
   static auto of(X const&) { return not_fused<because::root_is_no_product_of_a_softmax<>>{}; }
   template <class X, class Y, class... D>
   static auto of(contraction<X, Y, types<D...>> const& e) {
-    if constexpr (is_softmax<X>) return weights(e.x, types<D...>{});
-    else if constexpr (is_softmax<Y>) return weights(e.y, types<D...>{});
-    else if constexpr (has_softmax<X> || has_softmax<Y>) return not_fused<because::weights_change_after_the_softmax<>>{};
+    if constexpr (softmaxes<X> == 1 && softmaxes<Y> == 0) return weights(finding_softmax::of(e.x), e.x, types<D...>{});
+    else if constexpr (softmaxes<Y> == 1 && softmaxes<X> == 0) return weights(finding_softmax::of(e.y), e.y, types<D...>{});
+    else if constexpr (softmaxes<X> + softmaxes<Y> > 0) return not_fused<because::weights_change_after_the_softmax<>>{};
     else return not_fused<because::root_is_no_product_of_a_softmax<>>{};
   }
 
 private:
-  template <class F, class... T, class P, class O, class... D>
-  static auto weights(softmax_node<F, types<T...>, P, O> const& e, types<D...>) {
+  template <class F, class... T, class P, class O, class W, class... D>
+  static auto weights(softmax_node<F, types<T...>, P, O> const& e, W const& w, types<D...>) {
     if constexpr (!std::is_same_v<types<T...>, types<D...>>) return not_fused<because::product_and_softmax_differ_in_dims<softmax_over<T>..., dimension_named<D>...>>{};
     else if constexpr (sizeof...(T) > 1) return not_fused<because::softmax_over_several_dims<softmax_over<T>...>>{};
+    else if constexpr (std::is_same_v<decltype(taking_apart<F, T...>::of(w)), not_linear>) return not_fused<because::weights_change_after_the_softmax<>>{};
     else if constexpr (products<F> == 0) return not_fused<because::scores_without_product<dims_shown_x<F>>>{};
     else if constexpr (products<F> > 1) return not_fused<because::scores_with_several_products<products_in_scores<products<F>>>>{};
     else return scores(e.x, types<T...>{});
@@ -151,8 +226,8 @@ struct attention_match {
   template <class X>
   static auto of(X const& x, double output_scale = 1) {
     auto const m = pattern::match(pattern::holes::attention, x);
-    if constexpr (pattern::matched<decltype(m)>) return attention_from(m, x, output_scale);
-    else return missing::of(x);
+    if constexpr (pattern::matched<decltype(m)>) return normalised(m, x, output_scale);
+    else return unnormalised(x, output_scale);
   }
   template <class X>
   static auto of(elementwise<op::mul, X, scalar<double>> const& e) {
@@ -161,10 +236,29 @@ struct attention_match {
   }
 
 private:
-  template <class M, class F, class D, class P, class O, class V, class B>
-  static auto attention_from(M const& m, contraction<softmax_node<F, D, P, O>, V, B> const& e, double a) { return attention_of<P>(m, e.x.guard, a); }
-  template <class M, class F, class D, class P, class O, class V, class B>
-  static auto attention_from(M const& m, contraction<V, softmax_node<F, D, P, O>, B> const& e, double a) { return attention_of<P>(m, e.y.guard, a); }
+  template <class M, class X>
+  static auto normalised(M const& m, X const& x, double output_scale) {
+    using F = std::remove_cvref_t<decltype(pattern::get<pattern::around<pattern::holes::scoring>>(m))>;
+    auto const& weights = pattern::get<pattern::around<pattern::holes::weighing>>(m);
+    auto const parts = taking_apart<F, pattern::bound_t<pattern::dim_hole<pattern::holes::column>, M>>::of(weights);
+    if constexpr (std::is_same_v<std::remove_cv_t<decltype(parts)>, not_linear>) return missing::of(x);
+    else return from_softmax(m, finding_softmax::of(weights), weights, parts, output_scale);
+  }
+  template <class M, class F, class D, class P, class O, class W, class Parts>
+  static auto from_softmax(M const& m, softmax_node<F, D, P, O> const& e, W const& w, Parts const& parts, double output_scale) {
+    return attention_of<P>(m, w, parts, e.guard, output_scale);
+  }
+  // Scores that meet the values as they are. A bare product of products is a chain, for matrix units.
+  template <class X>
+  static auto unnormalised(X const& x, double output_scale) {
+    auto const m = pattern::match(pattern::holes::unnormalised, x);
+    if constexpr (!pattern::matched<decltype(m)>) return missing::of(x);
+    else {
+      auto const& f = pattern::get<pattern::around<pattern::holes::scoring>>(m);
+      if constexpr (is_contraction<std::remove_cvref_t<decltype(f)>>) return missing::of(x);
+      else return attention_of<void>(m, f, weighed<placeholder<0, float>, nothing>{}, true, output_scale);
+    }
+  }
 };
 
 template <class X>

@@ -20,70 +20,187 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// The attention of `panels` panels of rows, from `first` on, at one position of the batch; `next`, if any, is
-/// the position whose turn comes after it.
-template <class Empty, class T, class Out, int B, class Score>
-void attend_rows(attention_problem<T, Out, B> const& problem, Score const& score, long const* batch, long const* next,
-                 long first, long panels) {
-  auto const query = slice_at(problem.query, batch), key = slice_at(problem.key, batch), value = slice_at(problem.value, batch);
-  auto const out = slice_at(problem.out, batch);
-  long const rows = problem.rows, keys = problem.keys, depth = problem.depth, width = problem.width;
-  attention_scratch& s = thread_scratch();
-  s.reserve(panels, depth, width);
+/// One call: what to compute and where to write it.
+template <class Empty_, class T, class Out, int B, class Score, class Weighing, class Gain, class Weight, class Sum>
+struct attention_call {
+  using Empty = Empty_;
+  static constexpr bool has_softmax = !std::is_void_v<Empty>;
+  template <class R>
+  static constexpr bool narrow = std::is_void_v<R> || half_precision<R>;
+  /// Whether exponentials need to be no better than 16 bits.
+  static constexpr bool coarse = half_precision<T> && narrow<Out> && narrow<Weight> && narrow<Sum>;
 
-  auto const rows_from = [&](long from, long count) {
-    row_range<B> range{{}, from, std::clamp(rows - from, 0l, count)};
-    for (int i = 0; i < B; ++i) range.batch[i] = batch[i];
+  attention_problem<T, Out, B> const& problem;
+  Score const& score;
+  Weighing const& weighing;
+  Gain const& gain;
+  attention_results<Weight, Sum, B> const& also;
+};
+
+/// Computes panels of rows at one position of the batch.
+template <class Call>
+class attending;
+template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Weight, class Sum>
+class attending<attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>> {
+  using call = attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
+  using factors = vec[tuning.vectors]; // one number for each row of a panel
+
+  call const& c_;
+  long const* const batch_;
+  matrix_slice<T const> const query_, key_, value_;
+  long const rows_, keys_, depth_, width_;
+  attention_scratch& s_ = thread_scratch();
+  lines_ahead ahead_;
+
+public:
+  attending(call const& c, long const* batch)
+      : c_(c), batch_(batch), query_(slice_at(c.problem.query, batch)), key_(slice_at(c.problem.key, batch)),
+        value_(slice_at(c.problem.value, batch)), rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth),
+        width_(c.problem.width) {}
+
+  /// `panels` panels from row `first` on; `next`, if any, is the position of the batch whose turn comes after this one.
+  void operator()(long first, long panels, long const* next) {
+    s_.reserve(panels, depth_, width_);
+    if (next != nullptr) want_next(first, panels, next);
+    for (long block = 0; block < keys_; block += tuning.key_block) {
+      long const end = std::min<long>(block + tuning.key_block, keys_);
+      tile const kept_of_block = kept_of<Empty>(c_.score, rows_from(first, panels * panel_rows), block, end);
+      if (kept_of_block == tile::none) continue;
+      tile_view const key_tile = load_tile(key_, block, end - block, depth_, s_.key);
+      tile_view const value_tile = load_tile(value_, block, end - block, width_, s_.value);
+      for (long p = 0; p < panels; ++p) {
+        row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+        kept_keys const kept = trim<Empty>(c_.score, range, block, end, kept_of_block);
+        if (kept.count == 0) continue;
+        if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, batch_), range.first, range.count, width_);
+        if (!s_.panel[p].ready) {
+          begin(s_.panel[p], range);
+          want_rows(ahead_, query_, range.first + panel_rows, rows_from(range.first + panel_rows, panel_rows).count, depth_);
+        }
+        step(s_.panel[p], range, kept, key_tile.from(kept.first - block), value_tile.from(kept.first - block));
+      }
+    }
+    for (long p = 0; p < panels; ++p) {
+      row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+      if (!s_.panel[p].ready) begin(s_.panel[p], range);
+      finish(s_.panel[p], range);
+    }
+  }
+
+private:
+  row_range<B> rows_from(long from, long count) const {
+    row_range<B> range{{}, from, std::clamp(rows_ - from, 0l, count)};
+    for (int i = 0; i < B; ++i) range.batch[i] = batch_[i];
     return range;
-  };
-  auto const begin = [&](panel_state& panel, row_range<B> const& range) {
-    load_panel(query, range.first, range.count, depth, static_cast<float>(problem.scale), panel.query);
-    std::memset(panel.output, 0, static_cast<std::size_t>(width * panel_rows) * sizeof(float));
+  }
+  /// Asks for these rows' share of the next position's keys and values.
+  void want_next(long first, long panels, long const* next) {
+    if (keys_ * (depth_ + width_) * static_cast<long>(sizeof(T)) > tuning.bytes_ahead) return;
+    long const from = keys_ * first / rows_, count = keys_ * std::min(rows_, first + panels * panel_rows) / rows_ - from;
+    auto const next_key = slice_at(c_.problem.key, next), next_value = slice_at(c_.problem.value, next);
+    if (next_value.data != value_.data) want_rows(ahead_, next_value, from, count, width_);
+    if (next_key.data != key_.data) want_rows(ahead_, next_key, from, count, depth_);
+  }
+  void begin(panel_state& panel, row_range<B> const& range) {
+    load_panel(query_, range.first, range.count, depth_, static_cast<float>(c_.problem.scale), panel.query);
+    std::memset(panel.output, 0, static_cast<std::size_t>(width_ * panel_rows) * sizeof(float));
     std::fill_n(panel.max, panel_rows, -__builtin_inff());
     std::fill_n(panel.sum, panel_rows, 0.0f);
     panel.ready = true;
-  };
-
-  lines_ahead ahead;
-  if (next != nullptr && keys * (depth + width) * static_cast<long>(sizeof(T)) <= tuning.bytes_ahead) {
-    // This item's share of the next position's keys and values.
-    long const from = keys * first / rows, count = keys * std::min(rows, first + panels * panel_rows) / rows - from;
-    auto const next_key = slice_at(problem.key, next), next_value = slice_at(problem.value, next);
-    if (next_value.data != value.data) want_rows(ahead, next_value, from, count, width);
-    if (next_key.data != key.data) want_rows(ahead, next_key, from, count, depth);
   }
 
-  for (long block = 0; block < keys; block += tuning.key_block) {
-    long const block_end = std::min<long>(block + tuning.key_block, keys);
-    tile const kept_of_block = kept_of(score, rows_from(first, panels * panel_rows), block, block_end);
-    if (kept_of_block == tile::none) continue;
-    tile_view const key_tile = load_tile(key, block, block_end - block, depth, s.key);
-    tile_view const value_tile = load_tile(value, block, block_end - block, width, s.value);
+  /// One block of keys and one panel: scores, then weights, then what they add to the output.
+  void step(panel_state& panel, row_range<B> const& range, kept_keys const& kept, tile_view key, tile_view value) {
+    factors largest, rescale;
+    score_products(panel.query, depth_, key, kept.count, s_.scores, largest, ahead_);
+    apply_score(c_.score, kept, range, s_.scores, largest);
+    if constexpr (call::has_softmax) online_softmax<call::coarse>(s_.scores, kept.count, largest, panel, rescale);
+    else
+      for (vec& r : rescale) r = vec(1.0f);
+    weigh(c_.weighing, kept.first, kept.count, range, s_.scores);
+    output_products(s_.scores, kept.count, value, width_, rescale, panel.output, ahead_);
+  }
 
-    for (long p = 0; p < panels; ++p) {
-      panel_state& panel = s.panel[p];
-      row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
-      kept_keys const kept = trim(score, range, block, block_end, kept_of_block);
-      if (kept.count == 0) continue;
-      if (block_end == keys) want_rows(ahead, out, range.first, range.count, width);
-      if (!panel.ready) {
-        begin(panel, range);
-        want_rows(ahead, query, range.first + panel_rows, rows_from(range.first + panel_rows, panel_rows).count, depth);
+  /// The results of a panel that has seen all keys.
+  void finish(panel_state& panel, row_range<B> const& range) {
+    factors weight; // what exp(score - maximum) is multiplied by
+    for (vec& w : weight) w = vec(1.0f);
+    if constexpr (call::has_softmax) {
+      factors sums;
+      for (int v = 0; v < tuning.vectors; ++v) {
+        vec const total = load(panel.sum + v * lanes);
+        sums[v] = load(panel.max + v * lanes) + log(total);
+        weight[v] = vec(1.0f) / total;
+        mask const empty = total == vec(0.0f);
+        if (any(empty)) {
+          float const nothing = std::is_same_v<Empty, empty_row::nan_t> && keys_ > 0 ? __builtin_nanf("") : 1.0f;
+          weight[v] = select(empty, vec(nothing), weight[v]); // times an output of zeros
+          if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
+            for (int i = 0; i < lanes && v * lanes + i < range.count; ++i)
+              if (total[i] == 0) weigh_alike(panel, range, v * lanes + i);
+        }
       }
+      if constexpr (!std::is_void_v<Sum>) write_sums(sums, range);
+      gain_of(c_.gain, range, sums, weight);
+    } else gain_of(c_.gain, range, weight, weight);
+    factors factor;
+    for (int v = 0; v < tuning.vectors; ++v) factor[v] = weight[v] * vec(static_cast<float>(c_.problem.output_scale));
+    store_panel(panel.output, width_, factor, slice_at(c_.problem.out, batch_), range.first, range.count);
+    if constexpr (!std::is_void_v<Weight>) write_weights(panel, range, weight);
+  }
 
-      vec largest[tuning.vectors], rescale[tuning.vectors]; // (rows)
-      score_products(panel.query, depth, key_tile.from(kept.first - block), kept.count, s.scores, largest, ahead);
-      apply_score(score, kept, range, s.scores, largest);
-      online_softmax<half_precision<T> && half_precision<Out>>(s.scores, kept.count, largest, panel, rescale);
-      output_products(s.scores, kept.count, value_tile.from(kept.first - block), width, rescale, panel.output, ahead);
+  /// A row that keeps nothing under Empty = uniform weighs every key alike: its output, added up one by one.
+  [[gnu::noinline]] void weigh_alike(panel_state& panel, row_range<B> const& range, int row) const {
+    point<B + 2> at{};
+    for (int i = 0; i < B; ++i) at.at[i] = batch_[i];
+    at.at[B] = range.first + row;
+    float const alike = 1 / static_cast<float>(keys_);
+    for (long e = 0; e < width_; ++e) {
+      double sum = 0;
+      for (long t = 0; t < keys_; ++t) {
+        at.at[B + 1] = t;
+        float const w = kernels::detail::as_number<float>(value<float>(c_.weighing, at, alike));
+        sum += static_cast<double>(w) * load_number<double>(value_.data[t * value_.row + e * value_.column]);
+      }
+      panel.output[e * panel_rows + row] = static_cast<float>(sum);
     }
   }
-  for (long p = 0; p < panels; ++p) {
-    row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
-    if (!s.panel[p].ready) begin(s.panel[p], range);
-    store_panel<Empty>(s.panel[p], value, keys, width, static_cast<float>(problem.output_scale), s.mean, out, range);
+
+  void write_sums(factors const& sums, row_range<B> const& range) const {
+    alignas(64) float line[panel_rows];
+    factors one;
+    for (int v = 0; v < tuning.vectors; ++v) store(line + v * lanes, sums[v]), one[v] = vec(1.0f);
+    store_panel(line, 1, one, slice_at(c_.also.sums, batch_), range.first, range.count);
   }
-}
+
+  /// The weights need the last maximum and sum, so the scores are computed once more.
+  [[gnu::noinline]] void write_weights(panel_state& panel, row_range<B> const& range, factors const& weight) {
+    auto const out = slice_at(c_.also.weights, batch_);
+    factors largest, m, total{};
+    for (int v = 0; v < tuning.vectors; ++v) {
+      vec const max = load(panel.max + v * lanes);
+      m[v] = select(max == vec(-__builtin_inff()), vec(0.0f), max);
+    }
+    for (long block = 0; block < keys_; block += tuning.key_block) {
+      long const end = std::min<long>(block + tuning.key_block, keys_);
+      kept_keys const kept = trim<Empty>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
+      float* const here = s_.scores + (kept.first - block) * panel_rows;
+      if (kept.count < end - block) std::fill_n(s_.scores, (end - block) * panel_rows, 0.0f);
+      if (kept.count > 0) {
+        tile_view const key_tile = load_tile(key_, kept.first, kept.count, depth_, s_.key);
+        score_products(panel.query, depth_, key_tile, kept.count, here, largest, ahead_);
+        apply_score(c_.score, kept, range, here, largest);
+        if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count, m, total);
+      }
+      if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
+        for (int i = 0; i < panel_rows; ++i)
+          if (panel.sum[i] == 0)
+            for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + i] = 1 / static_cast<float>(keys_);
+      weigh(c_.weighing, block, end - block, range, s_.scores);
+      store_panel(s_.scores, end - block, weight, {out.data + block * out.column, out.row, out.column}, range.first, range.count);
+    }
+  }
+};
 
 /// The i-th position of the batch axes, the last of them running fastest.
 template <std::size_t N>
@@ -97,14 +214,18 @@ std::array<long, N> position_of(long const (&batch)[N], long i) {
 
 } // namespace detail
 
-/// Fused attention of any extents and strides. `score` is a functor of functor.hpp: argument<0> is the scaled product,
-/// axes 0 ... B - 1 are the batch axes, axis B the query row, axis B + 1 the key. Empty says what a row with nothing
-/// kept gives. T and Out: float, bf16 or f16; products and sums are in f32.
-template <class Empty, class T, class Out, int B, class Score>
-void attention(attention_problem<T, Out, B> const& problem, Score const& score) {
+/// Fused attention of any extents and strides. The functors are those of functor.hpp; axes 0 ... B - 1 are the batch
+/// axes, axis B the query row, axis B + 1 the key. `score` takes the scaled product for argument<0>, `weighing`, which is
+/// linear, the weight, and `gain`, of the batch and the row, the row's log-sum-exp. Empty says what a row with nothing
+/// kept gives; where it is void there is no softmax: scores are weights. T and the results: float, bf16 or f16;
+/// products and sums are in f32.
+template <class Empty, class T, class Out, int B, class Score, class Weighing = argument<0>, class Gain = no_gain,
+          class Weight = void, class Sum = void>
+void attention(attention_problem<T, Out, B> const& problem, Score const& score, Weighing const& weighing = {},
+               Gain const& gain = {}, attention_results<Weight, Sum, B> const& also = {}) {
   long batches = 1;
   for (int i = 0; i < B; ++i) batches *= problem.batch[i];
-  if (batches == 0 || problem.rows == 0 || problem.width == 0) return;
+  if (batches == 0 || problem.rows == 0 || (problem.width == 0 && std::is_void_v<Weight> && std::is_void_v<Sum>)) return;
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
   long const all_panels = (problem.rows + panel_rows - 1) / panel_rows;
@@ -113,12 +234,14 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score) 
   while (panels > 1 && batches * items_of(panels) < 2 * tbb::this_task_arena::max_concurrency()) panels = (panels + 1) / 2;
   long const items = items_of(panels);
 
+  using call = detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
+  call const c{problem, score, weighing, gain, also};
   tbb::parallel_for(tbb::blocked_range<long>(0, batches * items), [&](tbb::blocked_range<long> const& range) {
     for (long i = range.begin(); i < range.end(); ++i) {
       auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
       long const first = i % items * panels;
-      detail::attend_rows<Empty>(problem, score, position.data(), i / items + 1 < batches ? next.data() : nullptr,
-                                 first * panel_rows, std::min(panels, all_panels - first));
+      detail::attending<call>{c, position.data()}(first * panel_rows, std::min(panels, all_panels - first),
+                                                  i / items + 1 < batches ? next.data() : nullptr);
     }
   });
 }

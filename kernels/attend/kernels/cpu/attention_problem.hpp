@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the fused attention is given: four batches of matrices and two scales.
+// What the fused attention is given: four batches of matrices and two scales, and where else it writes.
 #pragma once
 
 namespace attend::kernels::cpu {
@@ -13,7 +13,8 @@ struct matrix {
   long column;
 };
 
-/// out = output_scale * softmax over keys(score(scale * query . key)) value, for every position of the batch axes.
+/// out = output_scale * softmax over keys(score(scale * query . key)) value, for every position of the batch axes; or with
+/// the scores themselves for weights.
 template <class T, class Out, int B>
 struct attention_problem {
   long batch[B > 0 ? B : 1];
@@ -24,6 +25,14 @@ struct attention_problem {
   matrix<Out, B> out;       // (rows, width)
   double scale;
   double output_scale;
+};
+
+/// What is written beside out: the weights as they meet the values, (rows, keys), and the log-sum-exp of each row's
+/// scores, (rows); void where it is not wanted.
+template <class Weight, class Sum, int B>
+struct attention_results {
+  matrix<Weight, B> weights;
+  matrix<Sum, B> sums; // column unused
 };
 
 /// One matrix of a batch.

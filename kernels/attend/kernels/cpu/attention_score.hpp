@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The score functor on one panel, and which keys of a block it keeps for it.
+// The functors of scores and of weights on one panel, and which keys of a block they keep for it.
 #pragma once
 #include <attend/kernels/classify.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
@@ -8,10 +8,15 @@
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
+
+/// Where no factor of the rows is asked for.
+struct no_gain {};
+
 namespace detail {
 
-/// What the functor keeps of rows and of the keys from `first` up to `end`.
-template <int B, class Score>
+/// What the functor keeps of rows and of the keys from `first` up to `end`. Without a softmax (Empty is void) what is
+/// zero everywhere is not kept.
+template <class Empty, int B, class Score>
 tile kept_of(Score const& score, row_range<B> const& rows, long first, long end) {
   if constexpr (std::is_same_v<Score, argument<0>>) return tile::all;
   else {
@@ -19,7 +24,8 @@ tile kept_of(Score const& score, row_range<B> const& rows, long first, long end)
     for (int i = 0; i < B; ++i) at.first[i] = at.last[i] = rows.batch[i];
     at.first[B] = rows.first, at.last[B] = rows.first + rows.count - 1;
     at.first[B + 1] = first, at.last[B + 1] = end - 1;
-    return classify(score, at);
+    if constexpr (std::is_void_v<Empty>) return zero_everywhere(score, at) ? tile::none : tile::some;
+    else return classify(score, at);
   }
 }
 
@@ -30,17 +36,17 @@ struct kept_keys {
 };
 
 /// Leaves out the keys at either end of a block that no row of the panel keeps.
-template <int B, class Score>
+template <class Empty, int B, class Score>
 [[gnu::noinline]] kept_keys trim(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
-  if constexpr (has_mask<Score>)
+  if constexpr (has_mask<Score> || std::is_void_v<Empty>)
     if (kept == tile::some) {
-      kept = kept_of(score, panel, first, end);
+      kept = kept_of<Empty>(score, panel, first, end);
       if (kept == tile::none) return {first, 0, kept};
       if (kept == tile::some) {
         constexpr long step = tuning.key_step;
-        while (end > first && kept_of(score, panel, first, std::min(first + step, end)) == tile::none)
+        while (end > first && kept_of<Empty>(score, panel, first, std::min(first + step, end)) == tile::none)
           first = std::min(first + step, end);
-        while (end > first && kept_of(score, panel, std::max(end - step, first), end) == tile::none)
+        while (end > first && kept_of<Empty>(score, panel, std::max(end - step, first), end) == tile::none)
           end = std::max(end - step, first);
       }
     }
@@ -83,6 +89,31 @@ void apply_score(Score const& score, kept_keys const& keys, row_range<B> const& 
     }
     apply_score(score, panel, keys.first, keys.count, scores, largest);
   } else apply_score(score, panel, keys.first, keys.count, scores, largest);
+}
+
+/// weights (keys, panel_rows) = weighing(weights).
+template <int B, class Weighing>
+void weigh(Weighing const& weighing, long first_key, long keys, row_range<B> const& panel, float* weights) {
+  if constexpr (!std::is_same_v<Weighing, argument<0>>) {
+    vec unused[tuning.vectors];
+    apply_score(weighing, panel, first_key, keys, weights, unused);
+  }
+}
+
+/// A factor for each row of a panel: gain(log-sum-exp).
+template <int B, class Gain>
+void gain_of(Gain const& gain, row_range<B> const& panel, vec const (&sums)[tuning.vectors], vec (&factor)[tuning.vectors]) {
+  if constexpr (!std::is_same_v<Gain, no_gain>) {
+    lane_axis<B, B + 2> at{};
+    for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
+    for (int v = 0; v < tuning.vectors; ++v) {
+      long const left = panel.count - v * lanes;
+      if (left <= 0) break;
+      at.at[B] = panel.first + v * lanes;
+      at.count = static_cast<int>(left < lanes ? left : lanes);
+      factor[v] = factor[v] * kernels::detail::as_number<vec>(value<vec>(gain, at, sums[v]));
+    }
+  }
 }
 
 } // namespace detail

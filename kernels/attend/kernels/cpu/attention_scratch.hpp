@@ -36,7 +36,6 @@ public:
   float* scores; // (key_block, panel_rows): of one panel; then the weights
   float* key;    // (key_block, depth): keys that are not floats side by side, converted
   float* value;  // (key_block, width)
-  float* mean;   // (width): of all values, for rows with nothing kept
 
   attention_scratch() = default;
   attention_scratch(attention_scratch const&) = delete;
@@ -47,7 +46,7 @@ public:
   void reserve(long panels, long depth, long width) {
     long const part = panel_rows * (depth + width + 2);
     std::size_t const needed = static_cast<std::size_t>(
-        panels * part + tuning.key_block * (panel_rows + rounded(depth) + rounded(width)) + rounded(width));
+        panels * part + tuning.key_block * (panel_rows + rounded(depth) + rounded(width)));
     if (needed > size_) {
       std::free(memory_);
       size_ = 0;
@@ -62,7 +61,6 @@ public:
     scores = place(tuning.key_block * panel_rows);
     key = place(tuning.key_block * rounded(depth));
     value = place(tuning.key_block * rounded(width));
-    mean = place(width);
   }
 
 private:

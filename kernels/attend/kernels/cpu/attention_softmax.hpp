@@ -13,24 +13,10 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// One step of the online softmax: scores become weights exp(score - max), `max` and `sum` take them in, and
-/// `rescale` is what the sums kept so far are worth under the new maximum.
+/// scores = exp(scores - m), row by row, and their sums are added to `total`.
 template <bool Coarse>
-inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning.vectors], panel_state const& panel,
-                           vec (&rescale)[tuning.vectors]) {
+inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
   constexpr int V = tuning.vectors;
-  vec m[V], total[V];
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) {
-    vec const before = load(panel.max + v * lanes), now = max_second(largest[v], before);
-    store(panel.max + v * lanes, now);
-    m[v] = select(now == vec(-__builtin_inff()), vec(0.0f), now); // nothing kept yet: -inf less 0 stays -inf
-    rescale[v] = before - m[v];
-  }
-  exp_negative<false>(rescale);
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) total[v] = load(panel.sum + v * lanes) * rescale[v];
-
   auto const weigh = [&]<int Keys>(std::integral_constant<int, Keys>, long j) __attribute__((always_inline)) {
     float* const here = scores + j * panel_rows;
     vec x[Keys * V];
@@ -48,6 +34,26 @@ inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning
   for (; j + together <= keys; j += together) weigh(std::integral_constant<int, together>{}, j);
   if constexpr (together > 1)
     for (; j < keys; ++j) weigh(std::integral_constant<int, 1>{}, j);
+}
+
+/// One step of the online softmax: scores become weights exp(score - max), `max` and `sum` take them in, and
+/// `rescale` is what the sums kept so far are worth under the new maximum.
+template <bool Coarse>
+inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning.vectors], panel_state const& panel,
+                           vec (&rescale)[tuning.vectors]) {
+  constexpr int V = tuning.vectors;
+  vec m[V], total[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) {
+    vec const before = load(panel.max + v * lanes), now = max_second(largest[v], before);
+    store(panel.max + v * lanes, now);
+    m[v] = select(now == vec(-__builtin_inff()), vec(0.0f), now); // nothing kept yet: -inf less 0 stays -inf
+    rescale[v] = before - m[v];
+  }
+  exp_negative<false>(rescale);
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) total[v] = load(panel.sum + v * lanes) * rescale[v];
+  exponentials<Coarse>(scores, keys, m, total);
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) store(panel.sum + v * lanes, total[v]);
 }

@@ -79,47 +79,26 @@ tile_view load_tile(matrix_slice<T const> const& from, long first, long rows, lo
   return {buffer, columns};
 }
 
-/// mean (width) of all rows of a matrix; zeros if there is none.
-template <class T>
-[[gnu::noinline]] void mean_of_rows(matrix_slice<T const> const& from, long rows, long width, float* mean) {
-  for (long e = 0; e < width; ++e) {
-    double sum = 0;
-    for (long t = 0; t < rows; ++t) sum += load_number<double>(from.data[t * from.row + e * from.column]);
-    mean[e] = rows > 0 ? static_cast<float>(sum / static_cast<double>(rows)) : 0.0f;
-  }
-}
-
-/// out = scale * panel^T / sum, for the rows of `range`; what a row with nothing kept holds is Empty's to say.
-template <class Empty, class Out, class T, int B>
-void store_panel(panel_state const& panel, matrix_slice<T const> const& value, long keys, long width, float scale,
-                 float* mean, matrix_slice<Out> const& out, row_range<B> const& range) {
-  for (int v = 0; v < tuning.vectors && range.count > v * lanes; ++v) {
-    int const n = at_most_lanes(range.count - v * lanes);
-    vec const total = load(panel.sum + v * lanes), factor = vec(scale) / total;
-    mask const empty = total == vec(0.0f);
-    bool const some_empty = any(empty);
-    if (std::is_same_v<Empty, empty_row::uniform_t> && some_empty) mean_of_rows(value, keys, width, mean);
-    Out* const corner = out.data + (range.first + v * lanes) * out.row;
-    float const* const from = panel.output + v * lanes;
-    for (long e = 0; e < width; e += lanes) {
-      int const wide = at_most_lanes(width - e);
+/// out rows `first` ... `first + count` = the transpose of from (columns, panel_rows), each row times its factor.
+template <class Out>
+void store_panel(float const* from, long columns, vec const (&factor)[tuning.vectors], matrix_slice<Out> const& out,
+                 long first, long count) {
+  for (int v = 0; v < tuning.vectors && count > v * lanes; ++v) {
+    int const n = at_most_lanes(count - v * lanes);
+    Out* const corner = out.data + (first + v * lanes) * out.row;
+    for (long e = 0; e < columns; e += lanes) {
+      int const wide = at_most_lanes(columns - e);
+      float const* const here = from + e * panel_rows + v * lanes;
       vec square[lanes];
-      if (n == lanes && wide == lanes && out.column == 1 && !some_empty) { // the usual square, without a branch
+      if (n == lanes && wide == lanes && out.column == 1) { // the usual square, without a branch
 #pragma GCC unroll 16
-        for (int k = 0; k < lanes; ++k) square[k] = load(from + (e + k) * panel_rows) * factor;
+        for (int k = 0; k < lanes; ++k) square[k] = load(here + k * panel_rows) * factor[v];
         transpose(square);
 #pragma GCC unroll 16
         for (int i = 0; i < lanes; ++i) store(corner + i * out.row + e, square[i]);
         continue;
       }
-      for (int k = 0; k < lanes; ++k) {
-        vec fill(0.0f);
-        if constexpr (std::is_same_v<Empty, empty_row::nan_t>)
-          if (keys > 0) fill = vec(__builtin_nanf("")); // a sum over no keys at all is zero
-        if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
-          if (some_empty && k < wide) fill = vec(mean[e + k] * scale);
-        square[k] = k < wide ? select(empty, fill, load(from + (e + k) * panel_rows) * factor) : vec(0.0f);
-      }
+      for (int k = 0; k < lanes; ++k) square[k] = k < wide ? load(here + k * panel_rows) * factor[v] : vec(0.0f);
       if (out.column == 1) {
         transpose(square);
         for (int i = 0; i < n; ++i)
