@@ -183,8 +183,8 @@ auto evaluate_several(Outs const& outs, E const&... e) {
       auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
       (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
       if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
-      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...)) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
-      codegen::run_together(trees, outs);
+      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(trees, outs))
+        (evaluate_node(e, std::get<I>(outs), how), ...);
       return fine{};
     }
   }(std::make_index_sequence<sizeof...(E)>{});

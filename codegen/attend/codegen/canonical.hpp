@@ -42,6 +42,26 @@ struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored.
   }
 };
 
+/// Where nothing is written.
+struct no_view {};
+/// Where an attention writes its weights, times a number, and the log-sum-exps of its scores.
+template <class Weights, class Sums>
+struct recorded_views {
+  Weights weights;
+  Sums sums;
+  double weights_scale = 1;
+};
+/// Weights that are wanted as a result too, or the log-sum-exps of their scores, by the kernel that computes them.
+template <class X, class Weights, class Sums>
+struct recorded : node<recorded<X, Weights, Sums>> {
+  using value_type = typename X::value_type;
+  using space = typename X::space;
+  using shape = typename X::shape;
+  using orientation = no_orientation;
+  X x;
+  recorded_views<Weights, Sums> to;
+};
+
 namespace detail {
 
 template <class X>
@@ -87,6 +107,8 @@ private:
   static long inner(reduction<Op, X, B> const& e) { return in<D, B> ? unknown : of(e.x); }
   template <class X, class B, class P, class O>
   static long inner(softmax_node<X, B, P, O> const& e) { return of(e.x); }
+  template <class X, class W, class L>
+  static long inner(recorded<X, W, L> const& e) { return of(e.x); }
   template <class T, class I, class B>
   static long inner(gather_node<T, I, B> const& e) { return first(of(e.ids), std::is_same_v<D, B> ? unknown : of(e.table)); }
   template <class X, class B, class C>

@@ -77,7 +77,7 @@ private:
     auto const w = functor(m.weighing, m.query, m.key, m.value);
     auto const g = functor(m.gain, m.query, m.key, m.value);
     return attention<std::remove_cv_t<decltype(q)>, std::remove_cv_t<decltype(k)>, std::remove_cv_t<decltype(v)>, std::remove_cv_t<decltype(f)>,
-                     std::remove_cv_t<decltype(w)>, std::remove_cv_t<decltype(g)>, Rest...>{q, k, v, f, w, g, m.scale, m.output_scale, m.guard, m.weights, m.sums};
+                     std::remove_cv_t<decltype(w)>, std::remove_cv_t<decltype(g)>, Rest...>{q, k, v, f, w, g, m.scale, m.output_scale, m.guard, m.also};
   }
   template <class X, class Y, class D, class A, class B, class R>
   static auto multiplied(product<X, Y, D, A, B, R> const& m) {

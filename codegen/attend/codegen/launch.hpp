@@ -213,8 +213,8 @@ void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
   p.value = matrix_of<T, E>(r.value, Batch{});
   p.scale = r.scale.value;
   p.output_scale = r.output_scale.value;
-  kernels::cpu::attention_results<typename written_type<decltype(r.weights)>::type, typename written_type<decltype(r.sums)>::type, rank> const also{
-      further_matrix<S, T>(r.weights, Batch{}), further_matrix<S, void>(r.sums, Batch{})};
+  kernels::cpu::attention_results<typename written_type<decltype(r.also.weights)>::type, typename written_type<decltype(r.also.sums)>::type, rank> const also{
+      further_matrix<S, T>(r.also.weights, Batch{}), further_matrix<S, void>(r.also.sums, Batch{}), r.also.weights_scale};
   using Axes = concat_t<Batch, types<S, T>>;
   auto const score = lower(r.score, Axes{});
   auto const weighing = lower(r.weighing, Axes{});

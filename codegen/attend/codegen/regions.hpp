@@ -27,9 +27,6 @@ struct nothing : node<nothing> {
   using orientation = no_orientation;
 };
 
-/// Where a region writes nothing beside its result.
-struct no_view {};
-
 /// The dims of an attention. Row and Width are void where the query has one row, or the value one column, without a dim
 /// for it.
 template <class Batch, class Row, class Column, class Depth, class Width>
@@ -69,8 +66,7 @@ struct attention {
   Gain gain;         // (batch..., s), the row's log-sum-exp replaced by placeholder<0>
   factor scale, output_scale;
   bool guard; // false: operands that share a type are different tensors, and this is no softmax
-  Weights weights;
-  Sums sums;
+  recorded_views<Weights, Sums> also;
 
   template <class F>
   decltype(auto) operands(F&& f) { return f(query, key, value, score, weighing, gain, scale, output_scale); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Several results of one evaluation: a result that stands inside another is computed first and read by the other.
+// Several results of one evaluation. Weights, or log-sum-exps, of an attention that is among the results are written by
+// its kernel; any other result that stands inside another is computed first and read by the other.
 #pragma once
 #include <attend/codegen/run.hpp>
 #include <tuple>
@@ -85,40 +86,149 @@ auto replaced(X const& x, Part const& part, V const& value, bool& differs) {
 template <class X, class Part, class V>
 inline constexpr bool contains = !std::is_same_v<X, std::remove_cv_t<decltype(replaced(std::declval<X const&>(), std::declval<Part const&>(), std::declval<V const&>(), std::declval<bool&>()))>>;
 
-/// Tree number I with every other result that it contains read instead of computed.
-template <std::size_t I, std::size_t J, class X, class Trees, class Outs>
-void run_reading(X const& tree, Trees const& trees, Outs const& outs) {
-  if constexpr (J == std::tuple_size_v<Trees>) run<true>(tree, std::get<I>(outs));
-  else if constexpr (I == J) run_reading<I, J + 1>(tree, trees, outs);
-  else {
-    auto const value = std::get<J>(outs).readable();
-    using Part = std::tuple_element_t<J, Trees>;
-    if constexpr (!contains<X, Part, std::remove_cv_t<decltype(value)>>) run_reading<I, J + 1>(tree, trees, outs);
-    else {
-      bool differs = false;
-      auto const shared = replaced(tree, std::get<J>(trees), value, differs);
-      if (differs) run_reading<I, J + 1>(tree, trees, outs);
-      else run_reading<I, J + 1>(shared, trees, outs);
-    }
-  }
-}
+/// Whether Part is the log-sum-exp of the scores of weights X.
+template <class Part, class X>
+inline constexpr bool sums_of_weights = false;
+template <class F, class D, class P, class O>
+inline constexpr bool sums_of_weights<reduction<op::logsumexp, F, D>, softmax_node<F, D, P, O>> = true;
+template <class F, class D, class Op, class... X>
+inline constexpr bool sums_of_weights<reduction<op::logsumexp, F, D>, elementwise<Op, X...>> = (sums_of_weights<reduction<op::logsumexp, F, D>, X> || ...);
 
-/// How many of the others tree I contains: none is computed before those it contains.
-template <std::size_t I, class Trees, class Outs>
-constexpr int depth_of() {
-  return [&]<std::size_t... J>(std::index_sequence<J...>) {
-    return ((I != J && contains<std::tuple_element_t<I, Trees>, std::tuple_element_t<J, Trees>, std::remove_cvref_t<decltype(std::declval<std::tuple_element_t<J, Outs>>().readable())>>) + ... + 0);
-  }(std::make_index_sequence<std::tuple_size_v<Trees>>{});
+/// A canonical tree whose attention, if its weights are Part (or Part's log-sum-exps are those of its scores), writes
+/// them to a view as well.
+template <class Part, class V>
+struct recording {
+  Part const& part;
+  V const& view;
+  bool& differs;
+
+  template <class X>
+  auto of(X const& x) const { return x; }
+  template <class Op, class... X>
+  auto of(elementwise<Op, X...> const& e) const {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class Y, class D>
+  auto of(contraction<X, Y, D> const& e) const {
+    if constexpr (is_not_fused<std::remove_cv_t<decltype(attention_match::of(e))>>) return product<D>(of(e.x), of(e.y));
+    else return product<D>(weights(e.x), weights(e.y));
+  }
+  template <class X, class D, class C>
+  auto of(merged<X, D, C> const& e) const {
+    auto const x = of(e.x);
+    return merged<std::remove_cv_t<decltype(x)>, D, C>{{}, x};
+  }
+  template <class X, class T, class S, class... A>
+  auto of(buffer<X, T, S, A...> const& b) const {
+    auto const x = of(b.x);
+    buffer<std::remove_cv_t<decltype(x)>, T, S, A...> c{{}, x, {}, {}, 0, {}, nullptr, true};
+    c.same_memory(b);
+    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
+    return c;
+  }
+
+private:
+  template <class Op, class... X>
+  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+  template <class D, class X, class Y>
+  static auto product(X const& x, Y const& y) { return contraction<X, Y, D>{{}, x, y}; }
+
+  template <class X>
+  auto weights(X const& x) const { return written(x, recorded_views<no_view, no_view>{}); }
+  template <class X, class W, class L>
+  auto weights(recorded<X, W, L> const& e) const { return written(e.x, e.to); }
+
+  template <class X, class W, class L>
+  auto written(X const& x, recorded_views<W, L> const& to) const {
+    if constexpr (std::is_same_v<W, no_view> && std::is_same_v<X, std::remove_cvref_t<decltype(unscaled(part))>>) {
+      differs = differs || !same(x, unscaled(part));
+      return recorded<X, V, L>{{}, x, {view, to.sums, factor(part)}};
+    } else if constexpr (std::is_same_v<L, no_view> && sums_of_weights<Part, X>) {
+      differs = differs || !same(finding_softmax::of(x).x, part.x);
+      return recorded<X, W, V>{{}, x, {to.weights, view, to.weights_scale}};
+    } else if constexpr (std::is_same_v<W, no_view> && std::is_same_v<L, no_view>) return x;
+    else return recorded<X, W, L>{{}, x, to};
+  }
+};
+
+template <class X, class Part, class V>
+using recorded_tree = std::remove_cv_t<decltype(std::declval<recording<Part, V> const&>().of(std::declval<X const&>()))>;
+
+/// Which results of several are written by the kernel of which other, which read which, and in what order they run.
+template <class Trees, class Outs>
+struct order {
+  static constexpr int count = static_cast<int>(std::tuple_size_v<Trees>);
+  int writer[count]{};            // who writes result j: itself, or the attention whose weights it is
+  bool reads[count][count]{};     // whether tree i reads result j
+  int turn[count]{};              // of each tree; those that others write have none: -1
+
+  constexpr order() {
+    [this]<std::size_t... I>(std::index_sequence<I...>) { (enter<I>(std::index_sequence<I...>{}), ...); }(std::make_index_sequence<static_cast<std::size_t>(count)>{});
+    for (int j = 0; j < count; ++j) turn[j] = writer[j] == j ? count : -1;
+    for (int now = 0; now < count; ++now)
+      for (int i = 0; i < count; ++i) {
+        if (turn[i] != count) continue;
+        bool ready = true;
+        for (int j = 0; j < count; ++j) ready = ready && !(reads[i][j] && writer[j] != i && turn[writer[j]] >= now);
+        if (ready) turn[i] = now;
+      }
+  }
+
+private:
+  template <std::size_t J>
+  using view = std::remove_cvref_t<decltype(std::declval<std::tuple_element_t<J, Outs> const&>())>;
+  template <std::size_t J>
+  using readable = std::remove_cvref_t<decltype(std::declval<std::tuple_element_t<J, Outs>>().readable())>;
+
+  template <std::size_t J, std::size_t... I>
+  constexpr void enter(std::index_sequence<I...>) {
+    using Part = std::tuple_element_t<J, Trees>;
+    writer[J] = static_cast<int>(J);
+    auto const one = [&]<std::size_t K>(std::integral_constant<std::size_t, K>) {
+      if constexpr (K != J) {
+        using X = std::tuple_element_t<K, Trees>;
+        if (writer[J] == static_cast<int>(J) && !std::is_same_v<X, recorded_tree<X, Part, view<J>>>) writer[J] = static_cast<int>(K);
+        reads[K][J] = contains<X, Part, readable<J>>;
+      }
+    };
+    (one(std::integral_constant<std::size_t, I>{}), ...);
+  }
+};
+
+/// Tree number I as it is run: what its kernel writes for others noted, what others have computed read.
+template <std::size_t I, std::size_t J, class Trees, class Outs, class X>
+auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& differs) {
+  constexpr order<Trees, Outs> plan;
+  if constexpr (J == std::tuple_size_v<Trees>) return tree;
+  else {
+    auto const one = [&] {
+      auto const& part = std::get<J>(trees);
+      if constexpr (I != J && plan.writer[J] == static_cast<int>(I))
+        return recording<std::tuple_element_t<J, Trees>, std::tuple_element_t<J, Outs>>{part, std::get<J>(outs), differs}.of(tree);
+      else if constexpr (I != J && plan.reads[I][J]) return replaced(tree, part, std::get<J>(outs).readable(), differs);
+      else return tree;
+    }();
+    return tree_to_run<I, J + 1>(one, trees, outs, differs);
+  }
 }
 
 } // namespace detail
 
-/// Runs several canonical trees into their results.
+/// Runs several canonical trees into their results; false, and nothing is written, where trees that share a type are of
+/// different tensors.
 template <class Trees, class Outs>
-void run_together(Trees const& trees, Outs const& outs) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    for (int depth = 0; depth < static_cast<int>(sizeof...(I)); ++depth)
-      ((detail::depth_of<I, Trees, Outs>() == depth ? detail::run_reading<I, 0>(std::get<I>(trees), trees, outs) : void()), ...);
+bool run_together(Trees const& trees, Outs const& outs) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    constexpr detail::order<Trees, Outs> plan;
+    bool differs = false;
+    auto const shared = std::make_tuple(detail::tree_to_run<I, 0>(std::get<I>(trees), trees, outs, differs)...);
+    if (differs) return false;
+    auto const one = [&]<std::size_t K>(std::integral_constant<std::size_t, K>, int now) {
+      if constexpr (plan.turn[K] >= 0)
+        if (plan.turn[K] == now) detail::run<true>(std::get<K>(shared), std::get<K>(outs));
+    };
+    for (int now = 0; now < plan.count; ++now) (one(std::integral_constant<std::size_t, I>{}, now), ...);
+    return true;
   }(std::make_index_sequence<std::tuple_size_v<Trees>>{});
 }
 

@@ -145,7 +145,6 @@ auto attention_of(M const& m, W const&, Parts const& parts, bool guard, double o
   using Q = std::remove_cvref_t<decltype(query)>;
   using K = std::remove_cvref_t<decltype(key)>;
   using V = std::remove_cvref_t<decltype(value)>;
-  using F = std::remove_cvref_t<decltype(get<around<holes::scoring>>(m))>;
   using D = bound_t<dim_hole<holes::head>, M>;
   using T = bound_t<dim_hole<holes::column>, M>;
   using dims = attention_dims<Q, K, V, W, D, T>;
@@ -159,7 +158,7 @@ auto attention_of(M const& m, W const&, Parts const& parts, bool guard, double o
   else {
     using Roles = attention_roles<typename dims::batch, typename dims::row, T, D, typename dims::width>;
     return attention<Q, K, V, std::remove_cv_t<decltype(scores.tree)>, std::remove_cv_t<decltype(parts.weighing)>, std::remove_cv_t<decltype(parts.gain)>, Empty, Roles>{
-        query, key, value, scores.tree, parts.weighing, parts.gain, {{}, scores.scale}, {{}, output_scale}, guard, {}, {}};
+        query, key, value, scores.tree, parts.weighing, parts.gain, {{}, scores.scale}, {{}, output_scale}, guard, {}};
   }
 }
 
@@ -221,8 +220,24 @@ private:
   }
 };
 
+/// An attention that writes more than its output.
+template <class W, class L, class Reason>
+auto writing(not_fused<Reason> const& r, recorded_views<W, L> const&) { return r; }
+template <class Q, class K, class V, class F, class Weigh, class G, class Empty, class Roles, class W, class L>
+auto writing(attention<Q, K, V, F, Weigh, G, Empty, Roles> const& a, recorded_views<W, L> const& to) {
+  return attention<Q, K, V, F, Weigh, G, Empty, Roles, W, L>{a.query, a.key, a.value, a.score, a.weighing, a.gain, a.scale, a.output_scale, a.guard, to};
+}
+
 /// The region of a canonical tree whose root is attention, else a not_fused.
 struct attention_match {
+  template <class X, class W, class L, class V, class D>
+  static auto of(contraction<recorded<X, W, L>, V, D> const& e, double output_scale = 1) {
+    return writing(of(contraction<X, V, D>{{}, e.x.x, e.y}, output_scale), e.x.to);
+  }
+  template <class X, class W, class L, class V, class D>
+  static auto of(contraction<V, recorded<X, W, L>, D> const& e, double output_scale = 1) {
+    return writing(of(contraction<V, X, D>{{}, e.x, e.y.x}, output_scale), e.y.to);
+  }
   template <class X>
   static auto of(X const& x, double output_scale = 1) {
     auto const m = pattern::match(pattern::holes::attention, x);

@@ -25,10 +25,8 @@ template <class Empty_, class T, class Out, int B, class Score, class Weighing, 
 struct attention_call {
   using Empty = Empty_;
   static constexpr bool has_softmax = !std::is_void_v<Empty>;
-  template <class R>
-  static constexpr bool narrow = std::is_void_v<R> || half_precision<R>;
-  /// Whether exponentials need to be no better than 16 bits.
-  static constexpr bool coarse = half_precision<T> && narrow<Out> && narrow<Weight> && narrow<Sum>;
+  /// Whether exponentials need to be no better than 16 bits: not where they are results themselves.
+  static constexpr bool coarse = half_precision<T> && half_precision<Out> && std::is_void_v<Weight> && std::is_void_v<Sum>;
 
   attention_problem<T, Out, B> const& problem;
   Score const& score;
@@ -133,9 +131,8 @@ private:
         weight[v] = vec(1.0f) / total;
         mask const empty = total == vec(0.0f);
         if (any(empty)) {
-          float const nothing = std::is_same_v<Empty, empty_row::nan_t> && keys_ > 0 ? __builtin_nanf("") : 1.0f;
-          weight[v] = select(empty, vec(nothing), weight[v]); // times an output of zeros
-          if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
+          weight[v] = select(empty, vec(1.0f), weight[v]); // the output is zero, or made here
+          if constexpr (!std::is_same_v<Empty, empty_row::zeros_t>)
             for (int i = 0; i < lanes && v * lanes + i < range.count; ++i)
               if (total[i] == 0) weigh_alike(panel, range, v * lanes + i);
         }
@@ -149,17 +146,19 @@ private:
     if constexpr (!std::is_void_v<Weight>) write_weights(panel, range, weight);
   }
 
-  /// A row that keeps nothing under Empty = uniform weighs every key alike: its output, added up one by one.
+  /// The weight of every key in a row that keeps nothing, where it is not zero.
+  float alike() const { return std::is_same_v<Empty, empty_row::nan_t> ? __builtin_nanf("") : 1 / static_cast<float>(keys_); }
+
+  /// The output of such a row, added up one by one.
   [[gnu::noinline]] void weigh_alike(panel_state& panel, row_range<B> const& range, int row) const {
     point<B + 2> at{};
     for (int i = 0; i < B; ++i) at.at[i] = batch_[i];
     at.at[B] = range.first + row;
-    float const alike = 1 / static_cast<float>(keys_);
     for (long e = 0; e < width_; ++e) {
       double sum = 0;
       for (long t = 0; t < keys_; ++t) {
         at.at[B + 1] = t;
-        float const w = kernels::detail::as_number<float>(value<float>(c_.weighing, at, alike));
+        float const w = kernels::detail::as_number<float>(value<float>(c_.weighing, at, alike()));
         sum += static_cast<double>(w) * load_number<double>(value_.data[t * value_.row + e * value_.column]);
       }
       panel.output[e * panel_rows + row] = static_cast<float>(sum);
@@ -176,8 +175,9 @@ private:
   /// The weights need the last maximum and sum, so the scores are computed once more.
   [[gnu::noinline]] void write_weights(panel_state& panel, row_range<B> const& range, factors const& weight) {
     auto const out = slice_at(c_.also.weights, batch_);
-    factors largest, m, total{};
+    factors largest, m, factor, total{};
     for (int v = 0; v < tuning.vectors; ++v) {
+      factor[v] = weight[v] * vec(static_cast<float>(c_.also.weights_scale));
       vec const max = load(panel.max + v * lanes);
       m[v] = select(max == vec(-__builtin_inff()), vec(0.0f), max);
     }
@@ -192,12 +192,12 @@ private:
         apply_score(c_.score, kept, range, here, largest);
         if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count, m, total);
       }
-      if constexpr (std::is_same_v<Empty, empty_row::uniform_t>)
+      if constexpr (call::has_softmax && !std::is_same_v<Empty, empty_row::zeros_t>)
         for (int i = 0; i < panel_rows; ++i)
           if (panel.sum[i] == 0)
-            for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + i] = 1 / static_cast<float>(keys_);
+            for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + i] = alike();
       weigh(c_.weighing, block, end - block, range, s_.scores);
-      store_panel(s_.scores, end - block, weight, {out.data + block * out.column, out.row, out.column}, range.first, range.count);
+      store_panel(s_.scores, end - block, factor, matrix_slice<Weight>{out.data + block * out.column, out.row, out.column}, range.first, range.count);
     }
   }
 };

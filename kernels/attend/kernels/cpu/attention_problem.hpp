@@ -27,12 +27,13 @@ struct attention_problem {
   double output_scale;
 };
 
-/// What is written beside out: the weights as they meet the values, (rows, keys), and the log-sum-exp of each row's
-/// scores, (rows); void where it is not wanted.
+/// What is written beside out: the weights as they meet the values, (rows, keys), times a number, and the log-sum-exp of
+/// each row's scores, (rows); void where it is not wanted.
 template <class Weight, class Sum, int B>
 struct attention_results {
   matrix<Weight, B> weights;
   matrix<Sum, B> sums; // column unused
+  double weights_scale = 1;
 };
 
 /// One matrix of a batch.
