@@ -58,6 +58,9 @@ constexpr long valid_extent(long n) {
   if (n < 0) extent_below_zero(&D::name, n);
   return n;
 }
+[[noreturn, gnu::cold, gnu::noinline]] inline void extent_unknown(dim_name dim) {
+  throw shape_error("evaluate(x) requires an operand that says how long the dimension '" + dim() + "' is; only positions have it");
+}
 [[noreturn, gnu::cold, gnu::noinline]] inline void elements_missing(char const* operation, long size, long count) {
   throw shape_error(std::string(operation) + " requires as many elements as the extents make, " + std::to_string(size) + "; there are " + std::to_string(count));
 }

@@ -6,6 +6,7 @@
 #include <attend/create.hpp>
 #include <attend/lookups.hpp>
 #include <attend/masks.hpp>
+#include <attend/packed.hpp>
 #include <attend/partial.hpp>
 #include <attend/products.hpp>
 #include <attend/reductions.hpp>

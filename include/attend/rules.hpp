@@ -81,6 +81,7 @@ template <class... M> struct within_extent { static_assert(detail::never<M...>, 
 template <class... M> struct orient_by_matrix_dims { static_assert(detail::never<M...>, "oriented(x, row, column) requires two different matrix dims of 'x'"); };
 
 // look-ups, random numbers
+template <class... M> struct offsets_are_one_list { static_assert(detail::never<M...>, "sequence_of(t, offsets) requires offsets of one dimension and of type int32_t or int64_t"); };
 template <class... M> struct ids_are_whole { static_assert(detail::never<M...>, "gather(table, ids) requires ids of type int32_t or int64_t"); };
 template <class... M> struct table_has_row { static_assert(detail::never<M...>, "gather(table, ids) requires the dimension to look up in to be a dim of 'table' and not of 'ids'"); };
 

@@ -240,6 +240,7 @@ template <class D, class... X>
 long size_in(X const&... x) {
   long n = unknown;
   ((n = n >= 0 ? n : size_of<D>(x)), ...);
+  if (n < 0) attend::detail::extent_unknown(&D::name);
   return n;
 }
 

@@ -90,9 +90,9 @@ private:
   }
   template <class Inner, bool Each, class Tree, class... S>
   static auto by_rows(extracted<Tree, S...> const& e) {
-    auto const last = functor(e.tree);
     return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return rows_of<Inner, Each>(last, staged<typename S::op>(functor(static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x))...);
+      auto const one = [&](auto const& x) { return functor(x, x, e.tree, static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x...); };
+      return rows_of<Inner, Each>(one(e.tree), staged<typename S::op>(one(static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x))...);
     }(std::make_integer_sequence<int, sizeof...(S)>{});
   }
   template <class Op, class X>
