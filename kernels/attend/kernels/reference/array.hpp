@@ -15,52 +15,52 @@ struct array : frame {
   std::vector<double> values, bound;
 
   long size() const { return static_cast<long>(values.size()); }
-  bounded operator[](long i) const { return {values[static_cast<std::size_t>(i)], bound[static_cast<std::size_t>(i)]}; }
+  bounded operator[](long i) const { return {values.data()[i], bound.data()[i]}; }
   void set(long i, bounded const& x) {
-    values[static_cast<std::size_t>(i)] = x.value;
-    bound[static_cast<std::size_t>(i)] = x.bound;
+    values.data()[i] = x.value;
+    bound.data()[i] = x.bound;
   }
   /// The n elements from number `first` on.
   row from(long first, long n) const { return {values.data() + first, bound.data() + first, n}; }
 };
 
 /// An array of certain zeros.
-inline array zeros(frame const& f) {
+[[gnu::cold]] inline array zeros(frame const& f) {
   check(f);
   auto const n = static_cast<std::size_t>(volume(f.shape));
   return {f, std::vector<double>(n), std::vector<double>(n)};
 }
 
 /// One number along any axes.
-inline array filled(frame const& f, bounded const& x) {
+[[gnu::cold]] inline array filled(frame const& f, bounded const& x) {
   array y = zeros(f);
   for (long i = 0; i < y.size(); ++i) y.set(i, x);
   return y;
 }
 /// The positions 0, 1, ... along an axis.
-inline array index(axis_name const& a, long n) {
+[[gnu::cold]] inline array index(axis_name const& a, long n) {
   array y = zeros({{a}, {n}});
   for (long i = 0; i < n; ++i) y.set(i, {static_cast<double>(i), 0});
   return y;
 }
 /// Elements that lie anywhere, `step` telling where, each certain and as `element(data, offset)` reads it.
-inline array read(frame const& f, extents const& step, void const* data, double (*element)(void const*, long)) {
+[[gnu::cold]] inline array read(frame const& f, extents const& step, void const* data, double (*element)(void const*, long)) {
   array y = zeros(f);
   long i = 0;
   for (extents const& at : positions(f.shape)) y.set(i++, {element(data, offset(step, at)), 0});
   return y;
 }
 /// Writes the values to where `step` tells, each by `element(data, offset, value)`.
-inline void write(array const& x, extents const& step, void* data, void (*element)(void*, long, double)) {
+[[gnu::cold]] inline void write(array const& x, extents const& step, void* data, void (*element)(void*, long, double)) {
   long i = 0;
-  for (extents const& at : positions(x.shape)) element(data, offset(step, at), x.values[static_cast<std::size_t>(i++)]);
+  for (extents const& at : positions(x.shape)) element(data, offset(step, at), x[i++].value);
 }
 
 /// What an elementwise operation in arithmetic p makes of its operands' elements at one position.
 using operation = bounded (*)(bounded const* x, precision const& p);
 
 /// f(element of each operand), at most three of them, broadcast by name; the axes of the result are those listed.
-inline array map(names const& axes, std::initializer_list<array> operands, operation f, precision const& p) {
+[[gnu::cold]] inline array map(names const& axes, std::initializer_list<array> operands, operation f, precision const& p) {
   frame all = open(axes);
   for (array const& x : operands) meet(all, x);
   extents step[3];
@@ -76,14 +76,14 @@ inline array map(names const& axes, std::initializer_list<array> operands, opera
 }
 
 /// Some elements of x, `first` and `step` telling which.
-inline array view(array const& x, frame const& f, extents const& step, long first = 0) {
+[[gnu::cold]] inline array view(array const& x, frame const& f, extents const& step, long first = 0) {
   array y = zeros(f);
   long i = 0;
   for (extents const& at : positions(f.shape)) y.set(i++, x[first + offset(step, at)]);
   return y;
 }
 /// The same elements with the axes in another order.
-inline array arrange(array const& x, names const& order) {
+[[gnu::cold]] inline array arrange(array const& x, names const& order) {
   if (order == x.axes) return x;
   if (order.size() != x.axes.size()) throw std::invalid_argument("a new order must name every axis");
   return view(x, only(x, order), steps(x, order));
@@ -94,7 +94,7 @@ inline array rename(array x, axis_name const& from, axis_name const& to) {
   return x;
 }
 /// One axis becomes several, the last running fastest.
-inline array split(array x, axis_name const& from, frame const& to) {
+[[gnu::cold]] inline array split(array x, axis_name const& from, frame const& to) {
   if (volume(to.shape) != extent(x, from)) throw std::invalid_argument("a split must keep the extent");
   frame f;
   for (int i = 0; i < x.axes.rank(); ++i) {
@@ -106,7 +106,7 @@ inline array split(array x, axis_name const& from, frame const& to) {
   return x;
 }
 /// Several axes become one, the last named running fastest; the axes of the result are those listed.
-inline array merge(names const& axes, array const& x, names const& from, axis_name const& to) {
+[[gnu::cold]] inline array merge(names const& axes, array const& x, names const& from, axis_name const& to) {
   names order;
   frame f;
   for (axis_name const& a : axes) {
@@ -120,7 +120,7 @@ inline array merge(names const& axes, array const& x, names const& from, axis_na
   return y;
 }
 /// Positions first, first + step, ... of an axis: `count` of them.
-inline array slice(array const& x, axis_name const& a, long first, long count, long step = 1) {
+[[gnu::cold]] inline array slice(array const& x, axis_name const& a, long first, long count, long step = 1) {
   int const k = position(x, a);
   if (count < 0 || (count > 0 && (first < 0 || first + (count - 1) * step >= x.shape[k] || first + (count - 1) * step < 0)))
     throw std::out_of_range("a slice of axis " + text(a) + " leaves it");
@@ -139,7 +139,7 @@ inline array at(array const& x, axis_name const& a, long i) {
 }
 
 /// The table's rows that ids name along axis a, broadcast by name; the axes of the result are those listed.
-inline array gather(names const& axes, array const& table, axis_name const& a, array const& ids) {
+[[gnu::cold]] inline array gather(names const& axes, array const& table, axis_name const& a, array const& ids) {
   frame all = open(axes);
   meet(all, ids);
   meet(all, only(table, without(table.axes, {a})));
@@ -165,7 +165,7 @@ inline long length(array const& x, names const& over) { return volume(only(x, ov
 using row_operation = bounded (*)(row const& x, precision const& p);
 
 /// f(row) for every row over the listed axes, which go.
-inline array reduce(array const& x, names const& over, row_operation f, precision const& p) {
+[[gnu::cold]] inline array reduce(array const& x, names const& over, row_operation f, precision const& p) {
   array const r = rows(x, over);
   long const n = length(x, over);
   array y = zeros(only(x, without(x.axes, over)));
@@ -173,7 +173,7 @@ inline array reduce(array const& x, names const& over, row_operation f, precisio
   return y;
 }
 /// Softmax of every row over the listed axes.
-inline array softmax(array const& x, names const& over, empty_policy policy, precision const& p) {
+[[gnu::cold]] inline array softmax(array const& x, names const& over, empty_policy policy, precision const& p) {
   array y = rows(x, over);
   long const n = length(x, over);
   for (long first = 0; first < y.size(); first += n) {
@@ -185,7 +185,7 @@ inline array softmax(array const& x, names const& over, empty_policy policy, pre
 
 /// The sum over the named axes of the product, everything else by name, accumulated in arithmetic p; the axes of the
 /// result are those listed.
-inline array contract(names const& axes, array const& x, array const& y, names const& over, precision const& p) {
+[[gnu::cold]] inline array contract(names const& axes, array const& x, array const& y, names const& over, precision const& p) {
   for (axis_name const& a : over)
     if (!contains(x.axes, a) || !contains(y.axes, a)) refuse("contraction over ", a, ", which one side lacks");
   frame all = open(then(axes, over));
@@ -202,7 +202,7 @@ inline array contract(names const& axes, array const& x, array const& y, names c
 
 /// Each element kept with probability 1 - p and scaled by 1 / (1 - p), else 0. An element's draw is its row-major
 /// position over the axes in their order.
-inline array dropout(array x, double p, std::uint64_t seed, precision const& in) {
+[[gnu::cold]] inline array dropout(array x, double p, std::uint64_t seed, precision const& in) {
   for (long i = 0; i < x.size(); ++i) {
     bool const kept = dropout_keeps(p, seed, static_cast<std::uint64_t>(i));
     x.set(i, kept ? mul(x[i], p == 0 ? bounded{1, 0} : rounded({1 / (1 - p), 0}, in), in) : bounded{0, 0});
@@ -211,7 +211,7 @@ inline array dropout(array x, double p, std::uint64_t seed, precision const& in)
 }
 
 /// Every element rounded once more, as an implementation may that stores it in this format.
-inline array stored(array x, precision const& p) {
+[[gnu::cold]] inline array stored(array x, precision const& p) {
   for (long i = 0; i < x.size(); ++i) x.set(i, correctly_rounded(x[i], p));
   return x;
 }

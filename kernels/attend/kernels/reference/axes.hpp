@@ -91,25 +91,33 @@ inline long offset(extents const& step, extents const& at) {
   return o;
 }
 
-/// Every position of a shape, row-major: `for (extents const& at : positions(shape))`.
+/// Every position of a shape, row-major: `for (extents const& at : positions(shape))`. The shape must outlive it.
 class positions {
 public:
-  explicit positions(extents const& shape) : shape_(shape), at_(shape.size()), left_(volume(shape)) {}
+  explicit positions(extents const& shape) : shape_(shape) {}
 
-  struct sentinel {};
-  positions const& begin() const { return *this; }
-  static sentinel end() { return {}; }
-  bool operator!=(sentinel) const { return left_ > 0; }
-  extents const& operator*() const { return at_; }
-  void operator++() {
-    --left_;
-    for (int i = at_.rank(); i-- > 0; at_[i] = 0)
-      if (++at_[i] < shape_[i]) return;
-  }
+  struct end_of_shape {};
+  class iterator {
+  public:
+    explicit iterator(extents const& shape) : shape_(shape), at_(shape.size()), left_(volume(shape)) {}
+    bool operator!=(end_of_shape) const { return left_ > 0; }
+    extents const& operator*() const { return at_; }
+    void operator++() {
+      --left_;
+      for (int i = at_.rank(); i-- > 0; at_[i] = 0)
+        if (++at_[i] < shape_[i]) return;
+    }
+
+  private:
+    extents const& shape_;
+    extents at_;
+    long left_;
+  };
+  iterator begin() const { return iterator(shape_); }
+  static end_of_shape end() { return {}; }
 
 private:
-  extents shape_, at_;
-  long left_;
+  extents const& shape_;
 };
 /// Calls f(position) for every position of a shape, in row-major order.
 template <class F>
@@ -134,14 +142,14 @@ inline int position(frame const& x, axis_name const& a) {
 }
 inline long extent(frame const& x, axis_name const& a) { return x.shape[position(x, a)]; }
 /// Checks that there is an extent per axis and no axis twice.
-inline void check(frame const& f) {
+[[gnu::cold]] inline void check(frame const& f) {
   if (f.axes.size() != f.shape.size()) throw std::invalid_argument("a reference array needs one extent per axis");
   for (int i = 0; i < f.axes.rank(); ++i)
     if (find(f.axes, f.axes[i]) != i) refuse("axis ", f.axes[i], " twice");
 }
 
 /// Those axes of a frame that are listed, in the order of the list.
-inline frame only(frame const& x, names const& list) {
+[[gnu::cold]] inline frame only(frame const& x, names const& list) {
   frame y;
   for (axis_name const& a : list) y.axes.push_back(a), y.shape.push_back(extent(x, a));
   return y;
@@ -150,7 +158,7 @@ inline frame only(frame const& x, names const& list) {
 /// The listed axes, their extents open until other frames meet them.
 inline frame open(names const& axes) { return {axes, extents(axes.size(), -1)}; }
 /// Takes another frame's extents over; an exception where two disagree.
-inline void meet(frame& f, frame const& x) {
+[[gnu::cold]] inline void meet(frame& f, frame const& x) {
   for (int i = 0; i < x.axes.rank(); ++i) {
     long& n = f.shape[position(f, x.axes[i])];
     if (n >= 0 && n != x.shape[i]) refuse("axis ", x.axes[i], " has two extents");
@@ -159,7 +167,7 @@ inline void meet(frame& f, frame const& x) {
 }
 
 /// How something row-major is read while walking the listed axes: a step for each, 0 where it has none.
-inline extents steps(frame const& x, names const& walk) {
+[[gnu::cold]] inline extents steps(frame const& x, names const& walk) {
   extents step(walk.size());
   long stride = 1;
   for (int i = x.axes.rank(); i-- > 0; stride *= x.shape[i]) {
