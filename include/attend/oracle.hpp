@@ -17,14 +17,8 @@ inline constexpr auto const& computed_in = std::same_as<T, double> ? reference::
 template <class T>
 inline constexpr auto const& kept_in = std::same_as<T, bf16> ? reference::in_bf16 : std::same_as<T, f16> ? reference::in_f16 : computed_in<T>;
 
-template <name_text Name, role Role, class Self>
-consteval char const* word_of(dim<Name, Role, Self> const*) {
-  return Name.text;
-}
 template <class D>
-inline constexpr reference::axis_name axis_name_of{word_of(static_cast<D const*>(nullptr)), 0};
-template <class D>
-inline constexpr reference::axis_name axis_name_of<primed<D>>{axis_name_of<D>.word, axis_name_of<D>.primes + 1};
+inline constexpr reference::axis_name axis_name_of{&D::name};
 template <class List>
 inline constexpr reference::names axis_names{};
 template <class... D>
@@ -151,7 +145,7 @@ struct oracle_walk {
   static decltype(auto) inside(E const& e, K outer) {
     if constexpr (has_position<E>) {
       auto const sizes = codegen::sizes_of(e);
-      return scope{&outer, {axes_of<E>, {sizes.n, sizes.n + E::shape::rank}}};
+      return scope{&outer, {axes_of<E>, reference::extents(sizes.n, sizes.n + E::shape::rank)}};
     } else return (outer);
   }
   // Where x stands if some dims are its own affair.
@@ -166,7 +160,8 @@ struct oracle_walk {
   template <class T, class S, class... A>
   static array of(tensor_view<T, S, A...> const& v, K) {
     static_assert(std::same_as<S, host>, "the oracle reads host memory");
-    return reference::read({axes_of<tensor_view<T, S, A...>>, {v.extents, v.extents + v.rank}}, {v.strides, v.strides + v.rank}, v.data, element<T>);
+    reference::frame const f{axes_of<tensor_view<T, S, A...>>, reference::extents(v.extents, v.extents + v.rank)};
+    return reference::read(f, reference::extents(v.strides, v.strides + v.rank), v.data, element<T>);
   }
   template <class T, class S, class... A>
   static array of(owned<T, S, A...> const& x, K k) { return of(x.whole, k); }
@@ -260,7 +255,8 @@ struct oracle_walk {
     }
     array const x = of(e.x, k);
     auto const sizes = codegen::detail::sizing::parts_of(e, reference::extent(x, axis_name_of<C>));
-    return reference::split(x, axis_name_of<C>, {axis_names<parts>, {sizes.n, sizes.n + parts::size}});
+    reference::frame const to{axis_names<parts>, reference::extents(sizes.n, sizes.n + parts::size)};
+    return reference::split(x, axis_name_of<C>, to);
   }
   template <class X, class D, class C>
   static array of(merged<X, D, C> const& e, K outer) {

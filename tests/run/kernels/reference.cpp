@@ -14,7 +14,11 @@ using ref::bounded;
 
 namespace {
 
-ref::axis_name const b{"b"}, s{"s"}, t{"t"}, d{"d"}, e{"e"}, n{"n"}, c{"c"};
+template <char Letter>
+std::string spelled() {
+  return {Letter};
+}
+ref::axis_name const b{spelled<'b'>}, s{spelled<'s'>}, t{spelled<'t'>}, d{spelled<'d'>}, e{spelled<'e'>}, n{spelled<'n'>}, c{spelled<'c'>};
 constexpr double inf = ref::infinity;
 double const nan = std::nan("");
 

@@ -2,7 +2,6 @@
 // Named axes and positions along them: lists in place, so that nothing here allocates and little is left to compile.
 #pragma once
 #include <algorithm>
-#include <cstring>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -48,13 +47,12 @@ private:
   int size_ = 0;
 };
 
-/// The name of an axis: a word and its primes.
+/// The name of an axis, by the function that spells it: two are the same where that is the same function.
 struct axis_name {
-  char const* word = "";
-  int primes = 0;
-  friend bool operator==(axis_name const& a, axis_name const& b) { return a.primes == b.primes && std::strcmp(a.word, b.word) == 0; }
+  std::string (*spell)() = nullptr;
+  friend bool operator==(axis_name const&, axis_name const&) = default;
 };
-inline std::string text(axis_name const& a) { return a.word + std::string(static_cast<std::size_t>(a.primes), '\''); }
+inline std::string text(axis_name const& a) { return a.spell(); }
 
 using names = few<axis_name>;
 using extents = few<long>;
