@@ -13,9 +13,13 @@ namespace reference = kernels::reference;
 
 // Which arithmetic a node of type T may be computed in, and which format its result may be kept in.
 template <class T>
-inline constexpr auto const& computed_in = std::same_as<T, double> ? reference::in_f64 : floating<T> ? reference::in_f32 : reference::exactly;
+inline constexpr auto const& computed_in = std::same_as<T, double> ? reference::in_f64
+                                           : floating<T>           ? reference::in_f32
+                                                                   : reference::exactly;
 template <class T>
-inline constexpr auto const& kept_in = std::same_as<T, bf16> ? reference::in_bf16 : std::same_as<T, f16> ? reference::in_f16 : computed_in<T>;
+inline constexpr auto const& kept_in = std::same_as<T, bf16>  ? reference::in_bf16
+                                       : std::same_as<T, f16> ? reference::in_f16
+                                                              : computed_in<T>;
 
 template <class D>
 inline constexpr reference::axis_name axis_name_of{&D::name};
@@ -74,7 +78,9 @@ struct bounded_vocabulary {
   // clang-format on
 
   template <class Op>
-  static reference::bounded at_one(X x, P p) { return of(Op{}, x, p); }
+  static reference::bounded at_one(X x, P p) {
+    return of(Op{}, x, p);
+  }
   // What Op does to elements of these types.
   template <class Op, class... T>
   static constexpr reference::operation on() {
@@ -151,12 +157,15 @@ struct oracle_walk {
   // Where x stands if some dims are its own affair.
   template <class Dims, class X>
   static decltype(auto) without(X const&, K outer) {
-    if constexpr (has_position<X>) return scope{&outer, {axis_names<Dims>, reference::extents(Dims::size, scope::gone)}};
+    if constexpr (has_position<X>)
+      return scope{&outer, {axis_names<Dims>, reference::extents(Dims::size, scope::gone)}};
     else return (outer);
   }
 
   template <class T>
-  static double element(void const* data, long i) { return static_cast<double>(static_cast<T const*>(data)[i]); }
+  static double element(void const* data, long i) {
+    return static_cast<double>(static_cast<T const*>(data)[i]);
+  }
   template <class T, class S, class... A>
   static array of(tensor_view<T, S, A...> const& v, K) {
     static_assert(std::same_as<S, host>, "the oracle reads host memory");
@@ -164,11 +173,17 @@ struct oracle_walk {
     return reference::read(f, reference::extents(v.strides, v.strides + v.rank), v.data, element<T>);
   }
   template <class T, class S, class... A>
-  static array of(owned<T, S, A...> const& x, K k) { return of(x.whole, k); }
+  static array of(owned<T, S, A...> const& x, K k) {
+    return of(x.whole, k);
+  }
   template <class T>
-  static array of(scalar<T> const& x, K) { return reference::filled({}, {static_cast<double>(x.value), 0}); }
+  static array of(scalar<T> const& x, K) {
+    return reference::filled({}, {static_cast<double>(x.value), 0});
+  }
   template <class D>
-  static array of(index_node<D> const&, K k) { return reference::index(axis_name_of<D>, k[axis_name_of<D>]); }
+  static array of(index_node<D> const&, K k) {
+    return reference::index(axis_name_of<D>, k[axis_name_of<D>]);
+  }
   template <class D>
   static array of(length_node<D> const&, K k) {
     long const n = k[axis_name_of<D>];
@@ -196,13 +211,15 @@ struct oracle_walk {
   static array of(elementwise<op::masked, M, X> const& e, K outer) {
     using E = elementwise<op::masked, M, X>;
     auto const& k = inside(e, outer);
-    return reference::map(axes_of<E>, {of(operand_of<0>(e), k), of(operand_of<1>(e), k)}, bounded_vocabulary::at_one<op::masked>, precision_of<E>);
+    return reference::map(axes_of<E>, {of(operand_of<0>(e), k), of(operand_of<1>(e), k)},
+                          bounded_vocabulary::at_one<op::masked>, precision_of<E>);
   }
 
   // What must lie in memory before it is read is kept in its type: attention weights that a matrix kernel reads, in bf16.
   template <class X>
   static array factor(X const& x, K k) {
-    if constexpr (half_precision<typename X::value_type>) return reference::stored(of(x, k), kept_in<typename X::value_type>);
+    if constexpr (half_precision<typename X::value_type>)
+      return reference::stored(of(x, k), kept_in<typename X::value_type>);
     else return of(x, k);
   }
   template <class X, class Y, class D, class O>
@@ -215,11 +232,13 @@ struct oracle_walk {
   }
   template <class Op, class X, class D>
   static array of(reduction<Op, X, D> const& e, K outer) {
-    return reference::reduce(of(e.x, without<D>(e.x, outer)), axis_names<D>, bounded_vocabulary::over_rows(Op{}), precision_of<reduction<Op, X, D>>);
+    return reference::reduce(of(e.x, without<D>(e.x, outer)), axis_names<D>, bounded_vocabulary::over_rows(Op{}),
+                             precision_of<reduction<Op, X, D>>);
   }
   template <class X, class D, class Empty, class O>
   static array of(softmax_node<X, D, Empty, O> const& e, K outer) {
-    return reference::softmax(of(e.x, outer), axis_names<D>, policy_of<Empty>(), precision_of<softmax_node<X, D, Empty, O>>);
+    return reference::softmax(of(e.x, outer), axis_names<D>, policy_of<Empty>(),
+                              precision_of<softmax_node<X, D, Empty, O>>);
   }
   template <class T, class I, class D>
   static array of(gather_node<T, I, D> const& e, K outer) {
@@ -233,9 +252,13 @@ struct oracle_walk {
   }
 
   template <class X>
-  static array of(transposed<X> const& e, K outer) { return of(e.x, outer); }
+  static array of(transposed<X> const& e, K outer) {
+    return of(e.x, outer);
+  }
   template <class X, class R, class C>
-  static array of(oriented_node<X, R, C> const& e, K outer) { return of(e.x, outer); }
+  static array of(oriented_node<X, R, C> const& e, K outer) {
+    return of(e.x, outer);
+  }
   template <class X, class F, class T>
   static array of(renamed<X, F, T> const& e, K outer) {
     constexpr auto const &from = axis_name_of<F>, &to = axis_name_of<T>;
@@ -250,7 +273,8 @@ struct oracle_walk {
       long n = 1;
       for (auto const& part : axis_names<parts>) n *= std::max(outer.find(part), 0l);
       long const whole = codegen::sizes_of(e.x).template of<C>();
-      k.here = {reference::then({axis_name_of<C>}, axis_names<parts>), reference::extents(1 + parts::size, scope::gone)};
+      k.here = {reference::then({axis_name_of<C>}, axis_names<parts>),
+                reference::extents(1 + parts::size, scope::gone)};
       k.here.shape[0] = whole >= 0 ? whole : n;
     }
     array const x = of(e.x, k);
@@ -260,7 +284,8 @@ struct oracle_walk {
   }
   template <class X, class D, class C>
   static array of(merged<X, D, C> const& e, K outer) {
-    return reference::merge(axes_of<merged<X, D, C>>, factor(e.x, without<types<C>>(e.x, outer)), axis_names<D>, axis_name_of<C>);
+    return reference::merge(axes_of<merged<X, D, C>>, factor(e.x, without<types<C>>(e.x, outer)), axis_names<D>,
+                            axis_name_of<C>);
   }
   template <class X, class D, long N>
   static array of(sliced<X, D, N> const& e, K outer) {
@@ -281,7 +306,9 @@ struct oracle_walk {
 template <expression E>
 kernels::reference::array oracle(E const& e) {
   if constexpr (detail::broken<E>) return {};
-  else return kernels::reference::stored(detail::oracle_walk::of(detail::as_node(e), {}), detail::kept_in<typename E::value_type>);
+  else
+    return kernels::reference::stored(detail::oracle_walk::of(detail::as_node(e), {}),
+                                      detail::kept_in<typename E::value_type>);
 }
 
 } // namespace attend

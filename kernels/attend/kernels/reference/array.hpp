@@ -44,7 +44,8 @@ struct array : frame {
   return y;
 }
 /// Elements that lie anywhere, `step` telling where, each certain and as `element(data, offset)` reads it.
-[[gnu::cold]] inline array read(frame const& f, extents const& step, void const* data, double (*element)(void const*, long)) {
+[[gnu::cold]] inline array read(frame const& f, extents const& step, void const* data,
+                                double (*element)(void const*, long)) {
   array y = zeros(f);
   long i = 0;
   for (extents const& at : positions(f.shape)) y.set(i++, {element(data, offset(step, at)), 0});
@@ -60,7 +61,8 @@ struct array : frame {
 using operation = bounded (*)(bounded const* x, precision const& p);
 
 /// f(element of each operand), at most three of them, broadcast by name; the axes of the result are those listed.
-[[gnu::cold]] inline array map(names const& axes, std::initializer_list<array> operands, operation f, precision const& p) {
+[[gnu::cold]] inline array map(names const& axes, std::initializer_list<array> operands, operation f,
+                               precision const& p) {
   frame all = open(axes);
   for (array const& x : operands) meet(all, x);
   extents step[3];
@@ -122,7 +124,8 @@ inline array rename(array x, axis_name const& from, axis_name const& to) {
 /// Positions first, first + step, ... of an axis: `count` of them.
 [[gnu::cold]] inline array slice(array const& x, axis_name const& a, long first, long count, long step = 1) {
   int const k = position(x, a);
-  if (count < 0 || (count > 0 && (first < 0 || first + (count - 1) * step >= x.shape[k] || first + (count - 1) * step < 0)))
+  if (count < 0 ||
+      (count > 0 && (first < 0 || first + (count - 1) * step >= x.shape[k] || first + (count - 1) * step < 0)))
     throw std::out_of_range("a slice of axis " + text(a) + " leaves it");
   frame f = x;
   f.shape[k] = count;
@@ -185,7 +188,8 @@ using row_operation = bounded (*)(row const& x, precision const& p);
 
 /// The sum over the named axes of the product, everything else by name, accumulated in arithmetic p; the axes of the
 /// result are those listed.
-[[gnu::cold]] inline array contract(names const& axes, array const& x, array const& y, names const& over, precision const& p) {
+[[gnu::cold]] inline array contract(names const& axes, array const& x, array const& y, names const& over,
+                                    precision const& p) {
   for (axis_name const& a : over)
     if (!contains(x.axes, a) || !contains(y.axes, a)) refuse("contraction over ", a, ", which one side lacks");
   frame all = open(then(axes, over));
@@ -196,7 +200,8 @@ using row_operation = bounded (*)(row const& x, precision const& p);
   long const n = length(x, over);
   array z = zeros(only(all, axes));
   long i = 0;
-  for (extents const& at : positions(z.shape)) z.set(i++, dot(left.from(offset(of_left, at), n), right.from(offset(of_right, at), n), p));
+  for (extents const& at : positions(z.shape))
+    z.set(i++, dot(left.from(offset(of_left, at), n), right.from(offset(of_right, at), n), p));
   return z;
 }
 

@@ -130,7 +130,9 @@ struct frame {
 };
 
 // What is wrong with an axis.
-[[noreturn, gnu::cold]] inline void refuse(char const* before, axis_name const& a, char const* after) { throw std::invalid_argument(before + text(a) + after); }
+[[noreturn, gnu::cold]] inline void refuse(char const* before, axis_name const& a, char const* after) {
+  throw std::invalid_argument(before + text(a) + after);
+}
 
 /// The number of an axis; an exception where it is lacking.
 inline int position(frame const& x, axis_name const& a) {
