@@ -79,25 +79,16 @@ void check_result(E const& e, Out const& out) {
   }(typename E::shape::dims{});
 }
 
-// The oracle's values, rounded to the result's type.
+// The oracle's values, rounded to the result's type; they are in the order of the expression's dims, the result in any.
+template <class T>
+void write_element(void* data, long i, double x) {
+  static_cast<T*>(data)[i] = kernels::store_number<T>(x);
+}
 template <class E, class T, class S, class... A>
 void run_reference(E const& e, tensor_view<T, S, A...> const& out) {
-  auto const values = oracle(e);
-  if (out.size() == 0) return;
-  // the oracle's axes are in the expression's order, the result's in any
-  constexpr int rank = sizeof...(A);
-  long extent[rank + 1] = {}, stride[rank + 1] = {}, at[rank + 1] = {};
-  int i = 0;
-  [&]<class... D>(types<D...>) { ((extent[i] = out.extent(D{}), stride[i] = out.stride(D{}), ++i), ...); }(typename E::shape::dims{});
-  for (double const x : values.values) {
-    long offset = 0;
-    for (int k = 0; k < rank; ++k) offset += at[k] * stride[k];
-    out.data[offset] = kernels::store_number<T>(x);
-    for (int k = rank; k-- > 0;) {
-      if (++at[k] < extent[k]) break;
-      at[k] = 0;
-    }
-  }
+  [&]<class... D>(types<D...>) {
+    kernels::reference::write(oracle(e), {out.stride(D{})...}, out.data, write_element<T>);
+  }(typename E::shape::dims{});
 }
 
 /// Runs an expression into a view of its dims.

@@ -1,316 +1,213 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The reference machine: dense arrays of doubles with named axes, each element with a bound on the error a sound
-// implementation may make. Naive on purpose: every operation copies, every view is a gather.
+// implementation may make. Naive on purpose: every operation copies, every view is a gather. Nothing here is a
+// template and what an operation does comes as a plain function, so that a program compiles each of them once.
 #pragma once
+#include <attend/kernels/reference/axes.hpp>
 #include <attend/kernels/reference/random.hpp>
 #include <attend/kernels/reference/rows.hpp>
-#include <compare>
-#include <cstdint>
-#include <functional>
-#include <string>
+#include <vector>
 
 namespace attend::kernels::reference {
 
-/// The name of an axis: a word and its primes.
-struct axis_name {
-  std::string word;
-  int primes = 0;
-  friend auto operator<=>(axis_name const&, axis_name const&) = default;
-  friend bool operator==(axis_name const&, axis_name const&) = default;
-};
-inline std::string text(axis_name const& a) { return a.word + std::string(static_cast<std::size_t>(a.primes), '\''); }
-
-using names = std::vector<axis_name>;
-using extents = std::vector<long>;
-
 /// Values and error bounds, row-major over the axes in their order.
-struct array {
-  names axes;
-  extents shape;
+struct array : frame {
   std::vector<double> values, bound;
 
-  long rank() const { return static_cast<long>(axes.size()); }
   long size() const { return static_cast<long>(values.size()); }
-  bounded operator[](long i) const { return {values[static_cast<std::size_t>(i)], bound[static_cast<std::size_t>(i)]}; }
+  bounded operator[](long i) const { return {values.data()[i], bound.data()[i]}; }
   void set(long i, bounded const& x) {
-    values[static_cast<std::size_t>(i)] = x.value;
-    bound[static_cast<std::size_t>(i)] = x.bound;
+    values.data()[i] = x.value;
+    bound.data()[i] = x.bound;
   }
+  /// The n elements from number `first` on.
+  row from(long first, long n) const { return {values.data() + first, bound.data() + first, n}; }
 };
 
-inline bool contains(names const& list, axis_name const& a) { return std::find(list.begin(), list.end(), a) != list.end(); }
-/// The number of an axis; an exception where the array lacks it.
-inline long position(array const& x, axis_name const& a) {
-  auto const found = std::find(x.axes.begin(), x.axes.end(), a);
-  if (found == x.axes.end()) throw std::invalid_argument("the reference array has no axis " + text(a));
-  return found - x.axes.begin();
-}
-inline long extent(array const& x, axis_name const& a) { return x.shape[static_cast<std::size_t>(position(x, a))]; }
-inline long volume(extents const& shape) {
-  long v = 1;
-  for (long const e : shape) v *= e;
-  return v;
-}
-
 /// An array of certain zeros.
-inline array zeros(names axes, extents shape) {
-  if (axes.size() != shape.size()) throw std::invalid_argument("a reference array needs one extent per axis");
-  for (std::size_t i = 0; i < axes.size(); ++i)
-    if (std::count(axes.begin(), axes.end(), axes[i]) != 1) throw std::invalid_argument("axis " + text(axes[i]) + " twice");
-  auto const n = static_cast<std::size_t>(volume(shape));
-  return {std::move(axes), std::move(shape), std::vector<double>(n), std::vector<double>(n)};
+[[gnu::cold]] inline array zeros(frame const& f) {
+  check(f);
+  auto const n = static_cast<std::size_t>(volume(f.shape));
+  return {f, std::vector<double>(n), std::vector<double>(n)};
 }
 
-// Operations take what they do as std::function: slower by an indirect call, but compiled once.
-
-/// Calls f(position) for every position of a shape, in row-major order.
-inline void for_each_position(extents const& shape, std::function<void(extents const&)> const& f) {
-  if (volume(shape) == 0) return;
-  extents at(shape.size(), 0);
-  for (;;) {
-    f(at);
-    std::size_t i = shape.size();
-    while (i > 0 && ++at[i - 1] == shape[i - 1]) at[--i] = 0;
-    if (i == 0) return;
-  }
-}
-
-/// The array whose element at a position is f(position).
-inline array generate(names axes, extents shape, std::function<bounded(extents const&)> const& f) {
-  array x = zeros(std::move(axes), std::move(shape));
-  long i = 0;
-  for_each_position(x.shape, [&](extents const& at) { x.set(i++, f(at)); });
-  return x;
-}
-
-/// How one array is read while walking the axes of another: a step per axis of the walk, 0 where it has none.
-inline extents steps(array const& x, names const& walk) {
-  extents step(walk.size(), 0);
-  long stride = 1;
-  for (std::size_t i = x.axes.size(); i-- > 0; stride *= x.shape[i]) {
-    auto const found = std::find(walk.begin(), walk.end(), x.axes[i]);
-    if (found != walk.end()) step[static_cast<std::size_t>(found - walk.begin())] = stride;
-  }
-  return step;
-}
-inline long offset(extents const& step, extents const& at) {
-  long o = 0;
-  for (std::size_t i = 0; i < at.size(); ++i) o += step[i] * at[i];
-  return o;
-}
-
-/// One number without axes.
-inline array scalar(bounded const& x) {
-  array y = zeros({}, {});
-  y.set(0, x);
+/// One number along any axes.
+[[gnu::cold]] inline array filled(frame const& f, bounded const& x) {
+  array y = zeros(f);
+  for (long i = 0; i < y.size(); ++i) y.set(i, x);
   return y;
 }
 /// The positions 0, 1, ... along an axis.
-inline array index(axis_name const& a, long n) {
-  return generate({a}, {n}, [](extents const& at) { return bounded{static_cast<double>(at[0]), 0}; });
+[[gnu::cold]] inline array index(axis_name const& a, long n) {
+  array y = zeros({{a}, {n}});
+  for (long i = 0; i < n; ++i) y.set(i, {static_cast<double>(i), 0});
+  return y;
+}
+/// Elements that lie anywhere, `step` telling where, each certain and as `element(data, offset)` reads it.
+[[gnu::cold]] inline array read(frame const& f, extents const& step, void const* data,
+                                double (*element)(void const*, long)) {
+  array y = zeros(f);
+  long i = 0;
+  for (extents const& at : positions(f.shape)) y.set(i++, {element(data, offset(step, at)), 0});
+  return y;
+}
+/// Writes the values to where `step` tells, each by `element(data, offset, value)`.
+[[gnu::cold]] inline void write(array const& x, extents const& step, void* data, void (*element)(void*, long, double)) {
+  long i = 0;
+  for (extents const& at : positions(x.shape)) element(data, offset(step, at), x[i++].value);
 }
 
-/// The axes of several arrays, each once, in order of appearance; their extents must agree.
-inline std::pair<names, extents> joined(std::vector<array const*> const& arrays) {
-  names axes;
-  extents shape;
-  for (array const* x : arrays)
-    for (std::size_t i = 0; i < x->axes.size(); ++i) {
-      auto const found = std::find(axes.begin(), axes.end(), x->axes[i]);
-      if (found == axes.end()) {
-        axes.push_back(x->axes[i]);
-        shape.push_back(x->shape[i]);
-      } else if (shape[static_cast<std::size_t>(found - axes.begin())] != x->shape[i])
-        throw std::invalid_argument("axis " + text(x->axes[i]) + " has two extents");
-    }
-  return {axes, shape};
+/// What an elementwise operation in arithmetic p makes of its operands' elements at one position.
+using operation = bounded (*)(bounded const* x, precision const& p);
+
+/// f(element of each operand), at most three of them, broadcast by name; the axes of the result are those listed.
+[[gnu::cold]] inline array map(names const& axes, std::initializer_list<array> operands, operation f,
+                               precision const& p) {
+  frame all = open(axes);
+  for (array const& x : operands) meet(all, x);
+  extents step[3];
+  for (std::size_t k = 0; k < operands.size(); ++k) step[k] = steps(operands.begin()[k], axes);
+  array y = zeros(all);
+  bounded at_one[3];
+  long i = 0;
+  for (extents const& at : positions(y.shape)) {
+    for (std::size_t k = 0; k < operands.size(); ++k) at_one[k] = operands.begin()[k][offset(step[k], at)];
+    y.set(i++, f(at_one, p));
+  }
+  return y;
 }
 
-/// f(element of each operand), broadcast by name.
-inline array map_all(std::function<bounded(bounded const*)> const& f, std::vector<array const*> const& x) {
-  auto const [axes, shape] = joined(x);
-  std::vector<extents> step;
-  for (array const* a : x) step.push_back(steps(*a, axes));
-  std::vector<bounded> operands(x.size());
-  return generate(axes, shape, [&](extents const& at) {
-    for (std::size_t i = 0; i < x.size(); ++i) operands[i] = (*x[i])[offset(step[i], at)];
-    return f(operands.data());
-  });
+/// Some elements of x, `first` and `step` telling which.
+[[gnu::cold]] inline array view(array const& x, frame const& f, extents const& step, long first = 0) {
+  array y = zeros(f);
+  long i = 0;
+  for (extents const& at : positions(f.shape)) y.set(i++, x[first + offset(step, at)]);
+  return y;
 }
-template <class F, class... Arrays>
-array map(F const& f, Arrays const&... x) {
-  return map_all(
-      [&](bounded const* e) {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) { return bounded{f(e[I]...)}; }(std::index_sequence_for<Arrays...>{});
-      },
-      {&x...});
-}
-
 /// The same elements with the axes in another order.
-inline array arrange(array const& x, names const& order) {
-  extents shape;
-  for (axis_name const& a : order) shape.push_back(extent(x, a));
+[[gnu::cold]] inline array arrange(array const& x, names const& order) {
+  if (order == x.axes) return x;
   if (order.size() != x.axes.size()) throw std::invalid_argument("a new order must name every axis");
-  extents const step = steps(x, order);
-  return generate(order, shape, [&](extents const& at) { return x[offset(step, at)]; });
+  return view(x, only(x, order), steps(x, order));
 }
 inline array rename(array x, axis_name const& from, axis_name const& to) {
-  auto const i = static_cast<std::size_t>(position(x, from));
-  if (from != to && contains(x.axes, to)) throw std::invalid_argument("axis " + text(to) + " twice");
-  x.axes[i] = to;
+  x.axes[position(x, from)] = to;
+  check(x);
   return x;
 }
 /// One axis becomes several, the last running fastest.
-inline array split(array x, axis_name const& from, names const& to, extents const& shape) {
-  long const i = position(x, from);
-  if (volume(shape) != x.shape[static_cast<std::size_t>(i)]) throw std::invalid_argument("a split must keep the extent");
-  x.axes.erase(x.axes.begin() + i);
-  x.axes.insert(x.axes.begin() + i, to.begin(), to.end());
-  x.shape.erase(x.shape.begin() + i);
-  x.shape.insert(x.shape.begin() + i, shape.begin(), shape.end());
-  static_cast<void>(zeros(x.axes, x.shape)); // no axis twice
+[[gnu::cold]] inline array split(array x, axis_name const& from, frame const& to) {
+  if (volume(to.shape) != extent(x, from)) throw std::invalid_argument("a split must keep the extent");
+  frame f;
+  for (int i = 0; i < x.axes.rank(); ++i) {
+    frame const here = x.axes[i] == from ? to : frame{{x.axes[i]}, {x.shape[i]}};
+    for (int k = 0; k < here.axes.rank(); ++k) f.axes.push_back(here.axes[k]), f.shape.push_back(here.shape[k]);
+  }
+  check(f);
+  static_cast<frame&>(x) = f;
   return x;
 }
-/// Several axes become one, the last named running fastest; it stands where the last of them stood.
-inline array merge(array const& x, names const& from, axis_name const& to) {
-  names order, axes;
-  extents shape;
-  long merged = 1;
-  for (axis_name const& a : from) merged *= extent(x, a);
-  long last = 0;
-  for (axis_name const& a : from) last = std::max(last, position(x, a));
-  for (long i = 0; i < x.rank(); ++i) {
-    auto const k = static_cast<std::size_t>(i);
-    if (i == last) {
-      order.insert(order.end(), from.begin(), from.end());
-      axes.push_back(to);
-      shape.push_back(merged);
-    } else if (!contains(from, x.axes[k])) {
-      order.push_back(x.axes[k]);
-      axes.push_back(x.axes[k]);
-      shape.push_back(x.shape[k]);
-    }
+/// Several axes become one, the last named running fastest; the axes of the result are those listed.
+[[gnu::cold]] inline array merge(names const& axes, array const& x, names const& from, axis_name const& to) {
+  names order;
+  frame f;
+  for (axis_name const& a : axes) {
+    order = then(order, a == to ? from : names{a});
+    f.axes.push_back(a);
+    f.shape.push_back(a == to ? volume(only(x, from).shape) : extent(x, a));
   }
-  array y = arrange(x, order), checked = zeros(axes, shape);
-  y.axes = checked.axes;
-  y.shape = checked.shape;
+  array y = arrange(x, order);
+  check(f);
+  static_cast<frame&>(y) = f;
   return y;
 }
 /// Positions first, first + step, ... of an axis: `count` of them.
-inline array slice(array const& x, axis_name const& a, long first, long count, long step = 1) {
-  auto const k = static_cast<std::size_t>(position(x, a));
-  if (count < 0 || (count > 0 && (first < 0 || first + (count - 1) * step >= x.shape[k] || first + (count - 1) * step < 0)))
+[[gnu::cold]] inline array slice(array const& x, axis_name const& a, long first, long count, long step = 1) {
+  int const k = position(x, a);
+  if (count < 0 ||
+      (count > 0 && (first < 0 || first + (count - 1) * step >= x.shape[k] || first + (count - 1) * step < 0)))
     throw std::out_of_range("a slice of axis " + text(a) + " leaves it");
-  extents shape = x.shape;
-  shape[k] = count;
-  extents const stride = steps(x, x.axes);
-  return generate(x.axes, shape, [&](extents const& at) { return x[offset(stride, at) + (first + at[k] * (step - 1)) * stride[k]]; });
+  frame f = x;
+  f.shape[k] = count;
+  extents strides = steps(x, x.axes);
+  long const start = first * strides[k];
+  strides[k] *= step;
+  return view(x, f, strides, start);
 }
 /// One position of an axis, which goes.
 inline array at(array const& x, axis_name const& a, long i) {
   array y = slice(x, a, i, 1);
-  long const k = position(y, a);
-  y.axes.erase(y.axes.begin() + k);
-  y.shape.erase(y.shape.begin() + k);
+  static_cast<frame&>(y) = only(y, without(y.axes, {a}));
   return y;
 }
-namespace detail {
-inline names without(names const& list, names const& gone) {
-  names kept;
-  for (axis_name const& a : list)
-    if (!contains(gone, a)) kept.push_back(a);
-  return kept;
-}
-inline extents extents_of(array const& x, names const& list) {
-  extents shape;
-  for (axis_name const& a : list) shape.push_back(extent(x, a));
-  return shape;
-}
-// Where the elements of a row lie, relative to its first.
-inline extents offsets(array const& x, names const& over, extents const& shape) {
-  extents list, step = steps(x, over);
-  for_each_position(shape, [&](extents const& at) { list.push_back(offset(step, at)); });
-  return list;
-}
-inline void read(row& r, array const& x, long base, extents const& offsets) {
-  r.resize(offsets.size());
-  for (std::size_t i = 0; i < offsets.size(); ++i) r[i] = x[base + offsets[i]];
-}
-} // namespace detail
 
-/// The table's rows that ids name along axis a: the axes of ids, then the table's others, broadcast by name.
-inline array gather(array const& table, axis_name const& a, array const& ids) {
-  long const rows = extent(table, a), row = steps(table, {a})[0];
-  names const columns = detail::without(table.axes, {a});
-  array const front = zeros(ids.axes, ids.shape), rest = zeros(columns, detail::extents_of(table, columns));
-  auto const [axes, shape] = joined({&front, &rest});
+/// The table's rows that ids name along axis a, broadcast by name; the axes of the result are those listed.
+[[gnu::cold]] inline array gather(names const& axes, array const& table, axis_name const& a, array const& ids) {
+  frame all = open(axes);
+  meet(all, ids);
+  meet(all, only(table, without(table.axes, {a})));
+  long const height = extent(table, a), stride = steps(table, {a})[0];
   extents const of_table = steps(table, axes), of_ids = steps(ids, axes);
-  return generate(axes, shape, [&](extents const& at) {
+  array y = zeros(all);
+  long i = 0;
+  for (extents const& at : positions(y.shape)) {
     bounded const id = ids[offset(of_ids, at)];
-    if (id.value < 0 || id.value >= static_cast<double>(rows)) throw std::out_of_range("an id outside the table");
-    bounded const x = table[offset(of_table, at) + static_cast<long>(id.value) * row];
-    return certain(id) ? x : undecided_at(x.value);
-  });
-}
-
-/// f(row) for every row over the named axes, which go: sum, max, mean, logsumexp ...
-inline array reduce(array const& x, names const& over, std::function<bounded(row const&)> const& f) {
-  names const axes = detail::without(x.axes, over);
-  extents const row_of = detail::offsets(x, over, detail::extents_of(x, over)), step = steps(x, axes);
-  row r;
-  return generate(axes, detail::extents_of(x, axes), [&](extents const& at) {
-    detail::read(r, x, offset(step, at), row_of);
-    return f(r);
-  });
-}
-inline array sum(array const& x, names const& over, precision const& p) { return reduce(x, over, [&](row const& r) { return sum(r, p); }); }
-inline array mean(array const& x, names const& over, precision const& p) { return reduce(x, over, [&](row const& r) { return mean(r, p); }); }
-inline array logsumexp(array const& x, names const& over, precision const& p) { return reduce(x, over, [&](row const& r) { return logsumexp(r, p); }); }
-inline array max(array const& x, names const& over) { return reduce(x, over, [](row const& r) { return max(r); }); }
-inline array min(array const& x, names const& over) { return reduce(x, over, [](row const& r) { return min(r); }); }
-
-/// f(row), a row, for every row over the named axes, which stay: softmax.
-inline array normalise(array const& x, names const& over, std::function<row(row const&)> const& f) {
-  names const axes = detail::without(x.axes, over);
-  extents const row_of = detail::offsets(x, over, detail::extents_of(x, over)), step = steps(x, axes);
-  array y = x;
-  row r;
-  for_each_position(detail::extents_of(x, axes), [&](extents const& at) {
-    long const base = offset(step, at);
-    detail::read(r, x, base, row_of);
-    row const result = f(r);
-    for (std::size_t i = 0; i < result.size(); ++i) y.set(base + row_of[i], result[i]);
-  });
+    if (id.value < 0 || id.value >= static_cast<double>(height)) throw std::out_of_range("an id outside the table");
+    bounded const x = table[offset(of_table, at) + static_cast<long>(id.value) * stride];
+    y.set(i++, certain(id) ? x : undecided_at(x.value));
+  }
   return y;
 }
-inline array softmax(array const& x, names const& over, empty_policy policy, precision const& p) {
-  return normalise(x, over, [&](row const& r) { return softmax(r, policy, p); });
+
+/// x with the listed axes last, so that each row over them lies together.
+inline array rows(array const& x, names const& over) { return arrange(x, then(without(x.axes, over), over)); }
+/// The length of a row.
+inline long length(array const& x, names const& over) { return volume(only(x, over).shape); }
+
+/// What a reduction in arithmetic p makes of a row.
+using row_operation = bounded (*)(row const& x, precision const& p);
+
+/// f(row) for every row over the listed axes, which go.
+[[gnu::cold]] inline array reduce(array const& x, names const& over, row_operation f, precision const& p) {
+  array const r = rows(x, over);
+  long const n = length(x, over);
+  array y = zeros(only(x, without(x.axes, over)));
+  for (long i = 0; i < y.size(); ++i) y.set(i, f(r.from(i * n, n), p));
+  return y;
+}
+/// Softmax of every row over the listed axes.
+[[gnu::cold]] inline array softmax(array const& x, names const& over, empty_policy policy, precision const& p) {
+  array y = rows(x, over);
+  long const n = length(x, over);
+  for (long first = 0; first < y.size(); first += n) {
+    exponentials const e = exponentials_of(y.from(first, n), p);
+    for (long i = first; i < first + n; ++i) y.set(i, weight(e, y[i], policy, p));
+  }
+  return arrange(y, x.axes);
 }
 
-/// The sum over the named axes of the product, everything else by name: x's axes, then y's others. Accumulated in p.
-inline array contract(array const& x, array const& y, names const& over, precision const& p) {
+/// The sum over the named axes of the product, everything else by name, accumulated in arithmetic p; the axes of the
+/// result are those listed.
+[[gnu::cold]] inline array contract(names const& axes, array const& x, array const& y, names const& over,
+                                    precision const& p) {
   for (axis_name const& a : over)
-    if (!contains(x.axes, a) || !contains(y.axes, a)) throw std::invalid_argument("contraction over " + text(a) + ", which one side lacks");
-  auto const [all, all_shape] = joined({&x, &y});
-  names const axes = detail::without(all, over);
-  extents shape;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (!contains(over, all[i])) shape.push_back(all_shape[i]);
-  extents const row_shape = detail::extents_of(x, over), x_row = detail::offsets(x, over, row_shape), y_row = detail::offsets(y, over, row_shape);
-  extents const x_step = steps(x, axes), y_step = steps(y, axes);
-  row left, right;
-  long held = -1;
-  return generate(axes, shape, [&](extents const& at) {
-    long const base = offset(x_step, at);
-    if (base != held) detail::read(left, x, held = base, x_row);
-    detail::read(right, y, offset(y_step, at), y_row);
-    return dot(left, right, p);
-  });
+    if (!contains(x.axes, a) || !contains(y.axes, a)) refuse("contraction over ", a, ", which one side lacks");
+  frame all = open(then(axes, over));
+  meet(all, x);
+  meet(all, y);
+  array const left = rows(x, over), right = rows(y, over);
+  extents const of_left = steps(left, axes), of_right = steps(right, axes);
+  long const n = length(x, over);
+  array z = zeros(only(all, axes));
+  long i = 0;
+  for (extents const& at : positions(z.shape))
+    z.set(i++, dot(left.from(offset(of_left, at), n), right.from(offset(of_right, at), n), p));
+  return z;
 }
 
 /// Each element kept with probability 1 - p and scaled by 1 / (1 - p), else 0. An element's draw is its row-major
 /// position over the axes in their order.
-inline array dropout(array x, double p, std::uint64_t seed, precision const& in) {
+[[gnu::cold]] inline array dropout(array x, double p, std::uint64_t seed, precision const& in) {
   for (long i = 0; i < x.size(); ++i) {
     bool const kept = dropout_keeps(p, seed, static_cast<std::uint64_t>(i));
     x.set(i, kept ? mul(x[i], p == 0 ? bounded{1, 0} : rounded({1 / (1 - p), 0}, in), in) : bounded{0, 0});
@@ -319,7 +216,7 @@ inline array dropout(array x, double p, std::uint64_t seed, precision const& in)
 }
 
 /// Every element rounded once more, as an implementation may that stores it in this format.
-inline array stored(array x, precision const& p) {
+[[gnu::cold]] inline array stored(array x, precision const& p) {
   for (long i = 0; i < x.size(); ++i) x.set(i, correctly_rounded(x[i], p));
   return x;
 }

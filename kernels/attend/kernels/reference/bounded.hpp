@@ -132,8 +132,7 @@ inline bounded abs(bounded const& x) { return {std::fabs(x.value), x.bound}; }
 
 namespace detail {
 // A rising function, computed to `roundings` units of its result.
-template <class F>
-bounded rising(F f, bounded const& x, precision const& p, double roundings) {
+inline bounded rising(double (*f)(double), bounded const& x, precision const& p, double roundings) {
   double const v = f(x.value);
   if (undecided(x)) return undecided_at(v);
   if (!std::isfinite(v)) {
@@ -145,8 +144,7 @@ bounded rising(F f, bounded const& x, precision const& p, double roundings) {
   return rounded(y, p, roundings);
 }
 // A function whose slope is at most `slope`, computed to `absolute` units.
-template <class F>
-bounded gentle(F f, bounded const& x, precision const& p, double slope, double absolute) {
+inline bounded gentle(double (*f)(double), bounded const& x, precision const& p, double slope, double absolute) {
   double const v = f(x.value);
   if (undecided(x)) return undecided_at(v);
   if (!std::isfinite(v)) return {v, 0};

@@ -31,31 +31,31 @@ inline report compare(array const& expected, std::vector<double> const& actual) 
   }
   double magnitude = 0, loosest = 0;
   long i = 0;
-  for_each_position(expected.shape, [&](extents const& at) {
+  for (extents const& at : positions(expected.shape)) {
     bounded const e = expected[i];
     double const a = actual[static_cast<std::size_t>(i)];
     ++i;
     if (undecided(e)) {
       ++r.undecided;
-      return;
+      continue;
     }
     bool const special = !std::isfinite(e.value);
     bool const same = std::isnan(e.value) ? std::isnan(a) : a == e.value;
     double const error = std::fabs(a - e.value);
     if (!special) magnitude = std::max(magnitude, std::fabs(e.value)), loosest = std::max(loosest, e.bound);
-    if (same) return;
+    if (same) continue;
     double const ratio = special || !std::isfinite(error) ? infinity : error / e.bound;
     r.worst = std::max(r.worst, ratio);
-    if (ratio <= 1) return;
+    if (ratio <= 1) continue;
     if (r.wrong++ == 0) {
       std::ostringstream out;
       out.precision(9);
       out << "at";
-      for (std::size_t k = 0; k < at.size(); ++k) out << ' ' << text(expected.axes[k]) << " = " << at[k] << " of " << expected.shape[k];
+      for (int k = 0; k < at.rank(); ++k) out << ' ' << text(expected.axes[k]) << " = " << at[k] << " of " << expected.shape[k];
       out << ": expected " << e.value << " within " << e.bound << ", got " << a;
       r.message = out.str();
     }
-  });
+  }
   r.loosest = magnitude > 0 ? loosest / magnitude : 0;
   if (r.wrong > 0) r.message += "; " + std::to_string(r.wrong) + " of " + std::to_string(r.elements) + " wrong";
   else if (r.undecided > 0) r.message = std::to_string(r.undecided) + " of " + std::to_string(r.elements) + " undecided";

@@ -2,11 +2,16 @@
 // Reductions and normalisations of one row of bounded numbers, in any order of summation.
 #pragma once
 #include <attend/kernels/reference/bounded.hpp>
-#include <vector>
 
 namespace attend::kernels::reference {
 
-using row = std::vector<bounded>;
+/// A row that lies together: n values and as many bounds.
+struct row {
+  double const *values, *bounds;
+  long n;
+
+  bounded operator[](long i) const { return {values[i], bounds[i]}; }
+};
 
 /// What softmax gives where nothing is kept.
 enum class empty_policy { zeros, uniform, nan };
@@ -34,7 +39,8 @@ inline bounded sum(row const& x, precision const& p) {
   long double value = 0;
   double bound = 0, reach = 0;
   bool whole = true, finite = true;
-  for (bounded const& e : x) {
+  for (long i = 0; i < x.n; ++i) {
+    bounded const e = x[i];
     value += e.value;
     bound += e.bound;
     reach += std::fabs(e.value) + e.bound;
@@ -44,8 +50,8 @@ inline bounded sum(row const& x, precision const& p) {
   double const v = static_cast<double>(value);
   if (bound == infinity) return undecided_at(v);
   if (!finite) return {v, 0};
-  if (x.size() == 1) return x[0];
-  return detail::summed(v, bound, reach, whole, static_cast<long>(x.size()), p);
+  if (x.n == 1) return x[0];
+  return detail::summed(v, bound, reach, whole, x.n, p);
 }
 
 /// Sum of products, accumulated in any order in arithmetic p. A product of zero and infinity is NaN, as written.
@@ -53,8 +59,8 @@ inline bounded dot(row const& x, row const& y, precision const& p) {
   long double value = 0;
   double bound = 0, reach = 0;
   bool whole = true, finite = true;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    bounded const &a = x[i], &b = y[i];
+  for (long i = 0; i < x.n; ++i) {
+    bounded const a = x[i], b = y[i];
     double const product = a.value * b.value;
     if (!std::isfinite(product) || undecided(a) || undecided(b)) {
       bounded const doubtful = mul(a, b, p);
@@ -72,92 +78,90 @@ inline bounded dot(row const& x, row const& y, precision const& p) {
   double const v = static_cast<double>(value);
   if (bound == infinity) return undecided_at(v);
   if (!finite) return {v, 0};
-  return detail::summed(v, bound, reach, whole, static_cast<long>(x.size()) + 1, p);
+  return detail::summed(v, bound, reach, whole, x.n + 1, p);
 }
 
 /// The largest: minus infinity of nothing, NaN where there is one.
-inline bounded max(row const& x) {
+inline bounded largest(row const& x, precision const&) {
   bounded m{-infinity, 0};
-  for (bounded const& e : x) m = max(m, e);
+  for (long i = 0; i < x.n; ++i) m = max(m, x[i]);
   return m;
 }
 /// The smallest: infinity of nothing, NaN where there is one.
-inline bounded min(row const& x) {
+inline bounded smallest(row const& x, precision const&) {
   bounded m{infinity, 0};
-  for (bounded const& e : x) m = min(m, e);
+  for (long i = 0; i < x.n; ++i) m = min(m, x[i]);
   return m;
 }
 /// The mean; NaN of nothing.
-inline bounded mean(row const& x, precision const& p) {
-  return div(sum(x, p), {static_cast<double>(x.size()), 0}, p);
-}
+inline bounded mean(row const& x, precision const& p) { return div(sum(x, p), {static_cast<double>(x.n), 0}, p); }
 
-namespace detail {
-// The row relative to its largest: exp(x - m), their sum, and by how much each exponent may be off. An implementation
-// may work in blocks with a running maximum, so that the exponent is a sum of differences of numbers up to |x| and |m|.
+/// The row relative to its largest m: the sum of exp(x - m), and how far it may be off either way. An implementation
+/// may work in blocks with a running maximum, so that an exponent is a sum of differences of numbers up to |x| and |m|.
 struct exponentials {
-  double largest = -infinity, sum = 0, sum_low = 0, sum_high = 0;
-  std::vector<double> term, off;
-  bool any_undecided = false, any_nan = false;
+  double largest = -infinity, sum = 0, sum_low = 0, sum_high = 0, n = 0, unit = 0;
+  // What surely is the largest has exactly exponent 0, however large it is: rows filled with one number are uniform.
+  bool any_undecided = false, any_nan = false, surely = true;
+
+  double term(bounded const& x) const { return std::exp(x.value - largest); }
+  /// How far the exponent of x may be off.
+  double off(bounded const& x) const {
+    if (x.value == -infinity || (surely && x.value == largest)) return 0;
+    return x.bound + unit * (4 * (std::fabs(x.value) + std::fabs(largest)) + 6);
+  }
 };
 inline exponentials exponentials_of(row const& x, precision const& p) {
   exponentials e;
-  for (bounded const& a : x) {
+  e.n = static_cast<double>(x.n);
+  e.unit = unit_of(p);
+  for (long i = 0; i < x.n; ++i) {
+    bounded const a = x[i];
     e.any_undecided = e.any_undecided || undecided(a);
     e.any_nan = e.any_nan || std::isnan(a.value) || a.value == infinity;
     if (!std::isnan(a.value)) e.largest = std::max(e.largest, a.value);
   }
   if (e.any_undecided || e.any_nan || e.largest == -infinity) return e;
-  // What surely is the largest has exactly exponent 0, however large it is: rows filled with one number are uniform.
-  bool const surely = std::all_of(x.begin(), x.end(), [&](bounded const& a) { return certain(a) || high(a) < e.largest; });
-  for (bounded const& a : x) {
-    double const term = std::exp(a.value - e.largest);
-    double const off = a.value == -infinity ? 0 : surely && a.value == e.largest ? 0 : a.bound + unit_of(p) * (4 * (std::fabs(a.value) + std::fabs(e.largest)) + 6);
-    e.term.push_back(term);
-    e.off.push_back(off);
+  for (long i = 0; i < x.n; ++i) e.surely = e.surely && (certain(x[i]) || high(x[i]) < e.largest);
+  for (long i = 0; i < x.n; ++i) {
+    bounded const a = x[i];
+    double const term = e.term(a), off = e.off(a);
     e.sum += term;
     e.sum_low += term * std::exp(-off);
     e.sum_high += term == 0 && a.bound == 0 ? 0 : std::exp(a.value - e.largest + off);
   }
   return e;
 }
-} // namespace detail
 
 /// log(sum(exp(x))); minus infinity where nothing is kept.
 inline bounded logsumexp(row const& x, precision const& p) {
-  detail::exponentials const e = detail::exponentials_of(x, p);
+  exponentials const e = exponentials_of(x, p);
   double const v = e.largest + std::log(e.sum);
   if (e.any_undecided) return undecided_at(v);
-  if (e.any_nan) return std::isinf(e.largest) && !std::any_of(x.begin(), x.end(), [](bounded const& a) { return std::isnan(a.value); })
-                            ? bounded{infinity, 0} : bounded{std::nan(""), 0};
+  if (e.any_nan) {
+    bool infinite = std::isinf(e.largest);
+    for (long i = 0; i < x.n; ++i) infinite = infinite && !std::isnan(x[i].value);
+    return {infinite ? infinity : std::nan(""), 0};
+  }
   if (e.largest == -infinity) return {-infinity, 0};
   double const spread = std::max(std::log(e.sum_high / e.sum), std::log(e.sum / e.sum_low));
-  double const n = static_cast<double>(x.size());
-  return rounded({v, spread + detail::chain(n + 8, p) + 4 * unit_of(p) * std::fabs(e.largest)}, p, 2);
+  return rounded({v, spread + detail::chain(e.n + 8, p) + 4 * unit_of(p) * std::fabs(e.largest)}, p, 2);
 }
 
-/// exp(x - max) / sum(exp(x - max)). A row with nothing kept follows the policy; plus infinity or NaN make all NaN.
-inline row softmax(row const& x, empty_policy policy, precision const& p) {
-  detail::exponentials const e = detail::exponentials_of(x, p);
-  double const n = static_cast<double>(x.size());
-  row y;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (e.any_undecided) y.push_back(undecided_at(0));
-    else if (e.any_nan) y.push_back({std::nan(""), 0});
-    else if (e.largest == -infinity)
-      y.push_back(policy == empty_policy::zeros     ? bounded{0, 0}
-                  : policy == empty_policy::uniform ? rounded({1 / n, 0}, p, 2)
-                                                    : bounded{std::nan(""), 0});
-    else if (x[i].value == -infinity) y.push_back({0, 0});
-    else {
-      // w exp(off_i) / sum w_j exp(-off_j), and the same downwards
-      double const w = e.term[i] / e.sum;
-      double const up = w * std::exp(e.off[i]) * (e.sum / e.sum_low), down = w * std::exp(-e.off[i]) * (e.sum / e.sum_high);
-      bounded const spread = detail::both_ways(down, w, up);
-      y.push_back(rounded({w, spread.bound + detail::chain(n + 8, p) * up + n * p.tiny}, p, 2));
-    }
+/// What softmax gives for an element x of the row: exp(x - max) / sum(exp(x - max)). A row with nothing kept follows
+/// the policy; plus infinity or NaN make all NaN.
+inline bounded weight(exponentials const& e, bounded const& x, empty_policy policy, precision const& p) {
+  if (e.any_undecided) return undecided_at(0);
+  if (e.any_nan) return {std::nan(""), 0};
+  if (e.largest == -infinity) {
+    if (policy == empty_policy::nan) return {std::nan(""), 0};
+    return policy == empty_policy::zeros ? bounded{0, 0} : rounded({1 / e.n, 0}, p, 2);
   }
-  return y;
+  if (x.value == -infinity) return {0, 0};
+  // w exp(off_i) / sum w_j exp(-off_j), and the same downwards
+  double const w = e.term(x) / e.sum, off = e.off(x);
+  double const up = w * std::exp(off) * (e.sum / e.sum_low), down = w * std::exp(-off) * (e.sum / e.sum_high);
+  bounded const spread = detail::both_ways(down, w, up);
+  return rounded({w, spread.bound + detail::chain(e.n + 8, p) * up + e.n * p.tiny}, p, 2);
 }
 
 } // namespace attend::kernels::reference
