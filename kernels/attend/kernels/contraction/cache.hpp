@@ -18,19 +18,15 @@ class plan_cache {
   std::uint64_t now_ = 0;
   place table_[sets][ways];
 
-  // Where the plan for a key is, or where it belongs.
-  place& look_up(shape_key const& key, std::uint64_t hash) {
-    place* oldest = table_[hash % sets];
-    for (place& at : table_[hash % sets]) {
+  // The place of a key's plan, or null.
+  place* look_up(shape_key const& key, std::uint64_t hash) {
+    for (place& at : table_[hash % sets])
       if (at.hash == hash && at.known && at.known->key == key) {
         at.used = ++now_;
-        return at;
+        return &at;
       }
-      if (at.used < oldest->used) oldest = &at;
-    }
-    return *oldest;
+    return nullptr;
   }
-  static bool holds(place const& at, shape_key const& key) { return at.known && at.known->key == key; }
 
 public:
   // The plan for a problem, made now if it was not known. Two threads may make the same plan at once; one is kept.
@@ -39,9 +35,9 @@ public:
     auto const hash = key.hash();
     {
       std::lock_guard const lock(guard_);
-      if (place const& at = look_up(key, hash); holds(at, key)) return at.known;
+      if (auto const* at = look_up(key, hash)) return at->known;
     }
-    return keep(key, hash, planner(p, threads, residual_is_out).make());
+    return add(key, hash, p, threads, residual_is_out);
   }
 
   // Never destroyed: its primitives could otherwise outlive what oneDNN keeps for them when the process ends.
@@ -51,16 +47,19 @@ public:
   }
 
 private:
-  [[gnu::cold]] std::shared_ptr<plan const> keep(shape_key const& key, std::uint64_t hash, std::shared_ptr<plan> made) {
+  [[gnu::cold, gnu::noinline]] std::shared_ptr<plan const> add(shape_key const& key, std::uint64_t hash,
+                                                               problem const& p, int threads, bool residual_is_out) {
+    auto made = planner(p, threads, residual_is_out).make();
     made->key = key;
-    std::shared_ptr<plan const> forgotten = std::move(made); // destroyed after the lock is released
+    std::shared_ptr<plan const> forgotten; // destroyed after the lock is released
     std::lock_guard const lock(guard_);
-    place& at = look_up(key, hash);
-    if (holds(at, key)) return at.known;
-    at.known.swap(forgotten);
-    at.hash = hash;
-    at.used = ++now_;
-    return at.known;
+    if (auto const* at = look_up(key, hash)) return at->known;
+    place* oldest = table_[hash % sets];
+    for (place& at : table_[hash % sets])
+      if (at.used < oldest->used) oldest = &at;
+    forgotten.swap(oldest->known);
+    *oldest = {std::move(made), hash, ++now_};
+    return oldest->known;
   }
 };
 
