@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
+#include <tbb/parallel_for.h>
 #include <thread>
 #include <tuple>
 

@@ -27,25 +27,25 @@ struct axis_list {
   axis const* end() const { return at.data() + count; }
   axis const& last() const { return at[count - 1]; }
   void add(axis const& a) { at[count++] = a; }
-  axis take(int i) {
+  [[gnu::cold]] axis take(int i) {
     axis const taken = at[i];
     std::copy(begin() + i + 1, end(), begin() + i);
     --count;
     return taken;
   }
-  std::int64_t size() const {
+  [[gnu::noinline]] std::int64_t size() const {
     std::int64_t n = 1;
     for (auto const& a : *this) n *= a.extent;
     return n;
   }
   // The axis all of them would be for one operand, if that operand's strides allow it.
-  bool is_one(stride_of s) const {
+  [[gnu::cold]] bool is_one(stride_of s) const {
     for (int i = 0; i + 1 < count; ++i)
       if (at[i].*s != at[i + 1].*s * at[i + 1].extent) return false;
     return true;
   }
   // The offset of an index in the operand whose strides these are.
-  std::int64_t offset(std::int64_t index, stride_of s) const {
+  [[gnu::noinline]] std::int64_t offset(std::int64_t index, stride_of s) const {
     std::int64_t sum = 0;
     for (int i = count - 1; i > 0; --i) {
       sum += index % at[i].extent * (at[i].*s);
@@ -53,7 +53,7 @@ struct axis_list {
     }
     return count > 0 ? sum + index * (at[0].*s) : 0;
   }
-  void sort(stride_of s) {
+  [[gnu::cold]] void sort(stride_of s) {
     // by insertion: a dozen axes at most, and g++ 12 warns of its own std::sort on an array this short
     for (int i = 1; i < count; ++i)
       for (int k = i; k > 0 && std::abs(at[k].*s) > std::abs(at[k - 1].*s); --k) std::swap(at[k], at[k - 1]);
@@ -68,7 +68,7 @@ struct sorted_axes {
   bool nothing_to_sum = false; // every sum is 0
 };
 
-inline void merge(axis_list& list) {
+[[gnu::cold]] inline void merge(axis_list& list) {
   auto const behind = [](axis const& a, axis const& b) { // b runs through what a steps over, in every operand
     for (stride_of s : {&axis::x, &axis::y, &axis::out, &axis::bias, &axis::residual})
       if (a.*s != b.*s * b.extent) return false;
@@ -84,7 +84,7 @@ inline void merge(axis_list& list) {
       }
 }
 
-inline sorted_axes sort_axes(problem const& p) {
+[[gnu::cold]] inline sorted_axes sort_axes(problem const& p) {
   sorted_axes s;
   for (int i = 0; i < p.axes; ++i) {
     axis const a{p.extents[i],

@@ -149,30 +149,10 @@ template <class Vector>
   return static_cast<std::byte*>(p) + elements * static_cast<std::int64_t>(size_of(type));
 }
 
-// The first `count` of up to sixteen numbers `stride` apart; the others are zero, or any of them.
-[[gnu::always_inline]] inline block load(void const* from, data_type type, std::int64_t stride, int count) {
-  if (stride == 1 && count == lanes) return load_whole(from, type);
-  std::byte gathered[lanes * sizeof(float)]{};
-  if (type == data_type::f32)
-    for (int i = 0; i < count; ++i) std::memcpy(gathered + 4 * i, advance(from, i * stride, type), 4);
-  else
-    for (int i = 0; i < count; ++i) std::memcpy(gathered + 2 * i, advance(from, i * stride, type), 2);
-  return load_whole(gathered, type);
-}
-[[gnu::always_inline]] inline void store(block const& b, void* to, data_type type, std::int64_t stride, int count) {
-  if (stride == 1 && count == lanes) return store_whole(b, to, type);
-  std::byte scattered[lanes * sizeof(float)];
-  store_whole(b, scattered, type);
-  if (type == data_type::f32)
-    for (int i = 0; i < count; ++i) std::memcpy(advance(to, i * stride, type), scattered + 4 * i, 4);
-  else
-    for (int i = 0; i < count; ++i) std::memcpy(advance(to, i * stride, type), scattered + 2 * i, 2);
-}
-
 [[gnu::always_inline]] inline block power_of_two(whole const& k) { return as_block((bits::same_bits(k) + 127u) << 23u); }
 
 // exp(high + low), low being small: 2^n e^r, r in [-ln 2 / 2, ln 2 / 2]. Two steps of scaling reach the subnormals.
-[[gnu::always_inline]] inline block exp_of(block const& high, block const& low = 0.f) {
+[[gnu::always_inline]] inline block exp_of(block const& high, block const& low) {
   block x = select(high < -104.f, block(-104.f), high);
   x = select(x > 89.f, block(89.f), x);
   float const magic = 12582912.f; // 1.5 * 2^23: adding it rounds to a whole number
@@ -189,25 +169,24 @@ template <class Vector>
   return e * power_of_two(half) * power_of_two(exponent - half);
 }
 
-[[gnu::always_inline]] inline block sigmoid_of(block const& x) {
-  block const e = exp_of(0.f - abs_of(x)); // never overflows
-  return select(x < 0.f, e, block(1.f)) / (1.f + e);
+[[gnu::always_inline]] inline block sqrt_of(block const& x) {
+  float at[lanes];
+  write(x.low, x.high, at);
+#pragma GCC unroll 1
+  for (float& one : at) one = __builtin_sqrtf(one);
+  return load_whole(at, data_type::f32);
 }
 
-[[gnu::always_inline]] inline block tanh_of(block const& x) {
-  block const a = abs_of(x), z = a * a;
-  block q = z * -6.10017094e-3f + 2.09995525e-2f;
-  q = q * z - 5.38514094e-2f;
-  q = q * z + 0.133327730f;
-  q = q * z - 0.333333290f;
-  block const t = exp_of(-2.f * a);
-  block const magnitude = select(a < 0.625f, (q * z) * a + a, (1.f - t) / (1.f + t));
-  return as_block(as_bits(magnitude) | (as_bits(x) & 0x80000000u));
-}
+// A function of x in two halves with an exp between, so that the code of exp is there once for all of them: what it is
+// taken of, and what its value e and `side` become.
+struct before_exp {
+  block of, rest; // exp(of + rest)
+  block side;
+};
 
 // x times the normal distribution function. Its lower tail is exp(-a^2/2) R(a), a = |x|, R a polynomial in
 // 1 / (1 + 0.3 a); the square is kept in two parts, so the result is right relatively, far into the tail.
-[[gnu::always_inline]] inline block gelu_of(block const& x) {
+[[gnu::always_inline]] inline before_exp gelu_before(block const& x) {
   block const far = select(x < 0.f, block(20.f), block(8.f)); // from where on the tail is 0, or 1 less the tail is 1
   block const a = select(abs_of(x) < far, abs_of(x), far);
   block const head = as_block(as_bits(a) & 0xfffff000u);
@@ -221,38 +200,57 @@ template <class Vector>
   p = p * t + 0.110270200f;
   p = p * t + 0.119569375f;
   p = p * t + 0.119686736f;
-  block const tail = exp_of(-0.5f * head * head, -0.5f * (a - head) * (a + head)) * (p * t);
+  return {-0.5f * head * head, -0.5f * (a - head) * (a + head), p * t};
+}
+[[gnu::always_inline]] inline block gelu_after(block const& x, block const& side, block const& e) {
+  block const tail = e * side;
   return x * select(x < 0.f, tail, 1.f - tail);
 }
 
-[[gnu::always_inline]] inline block gelu_tanh_of(block const& x) {
-  return x * sigmoid_of(1.59576912f * (x + 0.044715f * x * x * x));
+// tanh x by exp(-2 |x|), and by a polynomial where that would lose places.
+[[gnu::always_inline]] inline before_exp tanh_before(block const& x) {
+  block const a = abs_of(x), z = a * a;
+  block q = z * -6.10017094e-3f + 2.09995525e-2f;
+  q = q * z - 5.38514094e-2f;
+  q = q * z + 0.133327730f;
+  q = q * z - 0.333333290f;
+  return {-2.f * a, 0.f, (q * z) * a + a};
+}
+[[gnu::always_inline]] inline block tanh_after(block const& x, block const& side, block const& e) {
+  block const magnitude = select(abs_of(x) < 0.625f, side, (1.f - e) / (1.f + e));
+  return as_block(as_bits(magnitude) | (as_bits(x) & 0x80000000u));
 }
 
-[[gnu::always_inline]] inline block sqrt_of(block const& of) {
-  block x = of;
-  for (int i = 0; i < lanes / 2; ++i) {
-    x.low[i] = __builtin_sqrtf(x.low[i]);
-    x.high[i] = __builtin_sqrtf(x.high[i]);
-  }
-  return x;
+// The sigmoid of x; exp is taken of what never overflows.
+[[gnu::always_inline]] inline before_exp sigmoid_before(block const& x) { return {0.f - abs_of(x), 0.f, x}; }
+[[gnu::always_inline]] inline block sigmoid_after(block const& x, block const& e) {
+  return select(x < 0.f, e, block(1.f)) / (1.f + e);
 }
 
 [[gnu::always_inline]] inline block apply(activation function, block const& x) {
+  before_exp h{x, 0.f, x};
   switch (function) {
-  case activation::none: break;
+  case activation::none: return x;
   case activation::relu: return select(x < 0.f, block(0.f), x);
-  case activation::gelu: return gelu_of(x);
-  case activation::gelu_tanh: return gelu_tanh_of(x);
-  case activation::silu: return x * sigmoid_of(x);
-  case activation::sigmoid: return sigmoid_of(x);
-  case activation::tanh: return tanh_of(x);
-  case activation::exp: return exp_of(x);
   case activation::abs: return abs_of(x);
   case activation::sqrt: return sqrt_of(x);
   case activation::square: return x * x;
+  case activation::exp: break;
+  case activation::gelu: h = gelu_before(x); break;
+  case activation::tanh: h = tanh_before(x); break;
+  case activation::gelu_tanh: h = sigmoid_before(1.59576912f * (x + 0.044715f * x * x * x)); break;
+  case activation::silu:
+  case activation::sigmoid: h = sigmoid_before(x); break;
   }
-  return x;
+  block const e = exp_of(h.of, h.rest);
+  switch (function) {
+  case activation::gelu: return gelu_after(x, h.side, e);
+  case activation::tanh: return tanh_after(x, h.side, e);
+  case activation::gelu_tanh:
+  case activation::silu: return x * sigmoid_after(h.side, e);
+  case activation::sigmoid: return sigmoid_after(h.side, e);
+  default: return e;
+  }
 }
 
 } // namespace attend::kernels::contraction::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product.
 //
-// Threads. Every product runs on one thread, inside tasks of one tbb::parallel_for that cut the problem by batches, rows
+// Threads. Every product runs on one thread, inside tasks of one parallel loop that cut the problem by batches, rows
 // and columns; oneDNN's own threads (OpenMP's) are never started. Measured on two cores, oneDNN's threads against ours:
 // with the cores to themselves large products take the same time, alone (7808 x 1536 x 384: 49 ms and 49 ms) and between
 // elementwise passes of TBB (53 and 53), and one of 50 us alone is quicker by OpenMP, whose threads spin for it (49 us
@@ -13,8 +13,8 @@
 #pragma once
 #include <attend/kernels/contraction/cache.hpp>
 #include <attend/kernels/contraction/row.hpp>
+#include <attend/kernels/thrust/in_parallel.hpp>
 #include <new>
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 namespace attend::kernels::contraction {
@@ -57,30 +57,27 @@ inline range piece(std::int64_t all, std::int64_t each, std::int64_t i) {
   return {i * each, std::min(each, all - i * each)};
 }
 
-// Calls f(index in the range, offset, length) for every run along the last axis of a list.
-template <class Function>
-void for_runs(axis_list const& list, range r, Function f) {
+// How far index i of a list runs along its last axis, below an end.
+inline std::int64_t run_from(axis_list const& list, std::int64_t i, std::int64_t end) {
   std::int64_t const extent = list.last().extent;
-  for (std::int64_t i = r.first; i < r.first + r.count;) {
-    std::int64_t const run = std::min(extent - i % extent, r.first + r.count - i);
-    f(i, run);
-    i += run;
-  }
+  return std::min(extent - i % extent, end - i);
 }
 
 // Copies (outer x inner) of an operand to scratch, inner indices together.
-inline void pack_matrix(void const* from, data_type type, axis_list const& outer, range o, axis_list const& inner,
-                        range i, stride_of s, void* to, data_type to_type) {
+[[gnu::noinline]] inline void pack_matrix(void const* from, data_type type, axis_list const& outer, range o,
+                                          axis_list const& inner, range i, stride_of s, void* to, data_type to_type) {
   if (outer.count == 1 && inner.count == 1 && inner.last().*s == 1 && outer.last().*s == i.count && i.first == 0) {
     auto const* const start = advance(from, o.first * i.count, type); // rows without gaps are one long row
     return convert_row({start, type, 1}, {to, to_type, 1}, o.count * i.count);
   }
+  std::int64_t const end = i.first + i.count;
   for (std::int64_t row = 0; row < o.count; ++row) {
     auto const offset = outer.offset(o.first + row, s);
-    for_runs(inner, i, [&](std::int64_t at, std::int64_t run) {
+    for (std::int64_t at = i.first, run = 0; at < end; at += run) {
+      run = run_from(inner, at, end);
       convert_row({advance(from, offset + inner.offset(at, s), type), type, inner.last().*s},
                   {advance(to, row * i.count + at - i.first, to_type), to_type, 1}, run);
-    });
+    }
   }
 }
 
@@ -102,40 +99,42 @@ class worker {
 
   static std::size_t aligned(std::size_t bytes) { return (bytes + 4095) / 4096 * 4096 + 128; }
 
-  void finish(std::int64_t const* base, range g, range m, range n) {
+  // The row of an operand from some column on.
+  static source row_of(void const* data, data_type type, std::int64_t at, axis_list const& columns, std::int64_t column,
+                       stride_of s) {
+    if (!data) return {};
+    return {advance(data, at + columns.offset(column, s), type), type, columns.last().*s};
+  }
+
+  [[gnu::noinline]] void finish(std::int64_t const* base, range g, range m, range n) {
     detail::finish const f{q_.scale, q_.function};
-    auto const at = [](void const* data, std::int64_t offset, data_type type) {
-      return data ? advance(data, offset, type) : nullptr;
-    };
-    axis const& last = q_.columns.last();
-    for (std::int64_t group = 0; group < g.count; ++group)
-      for (std::int64_t row = 0; row < m.count; ++row) {
-        auto const offset = [&](std::int64_t start, stride_of s) {
-          return start + group * (q_.group.*s) + q_.rows.offset(m.first + row, s);
-        };
-        auto const out = offset(base[2], &axis::out), bias = offset(base[3], &axis::bias);
-        auto const residual = offset(base[4], &axis::residual);
-        auto const* const sums = reinterpret_cast<float const*>(staged_) + (group * m.count + row) * n.count;
-        for_runs(q_.columns, n, [&](std::int64_t i, std::int64_t run) {
-          void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
-          finish_row(f, q_.stage ? sums + i - n.first : static_cast<float const*>(to),
-                     {at(bias_, bias + q_.columns.offset(i, &axis::bias), q_.bias_type), q_.bias_type, last.bias},
-                     {at(residual_, residual + q_.columns.offset(i, &axis::residual), q_.residual_type),
-                      q_.residual_type, last.residual},
-                     {to, q_.out_type, last.out}, run);
-        });
+    std::int64_t const end = n.first + n.count;
+    for (std::int64_t row = 0; row < g.count * m.count; ++row) {
+      auto const group = row / m.count, in_group = m.first + row % m.count;
+      auto const out = base[2] + group * q_.group.out + q_.rows.offset(in_group, &axis::out);
+      auto const bias = base[3] + group * q_.group.bias + q_.rows.offset(in_group, &axis::bias);
+      auto const residual = base[4] + group * q_.group.residual + q_.rows.offset(in_group, &axis::residual);
+      auto const* const sums = reinterpret_cast<float const*>(staged_) + row * n.count;
+      for (std::int64_t i = n.first, run = 0; i < end; i += run) {
+        run = run_from(q_.columns, i, end);
+        void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
+        finish_row(f, q_.stage ? sums + i - n.first : static_cast<float const*>(to),
+                   row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
+                   row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual),
+                   {to, q_.out_type, q_.columns.last().out}, run);
       }
+    }
   }
 
   // Brings a piece of an operand into scratch.
-  void pack(void const* from, data_type type, std::int64_t base, bool outer_depths, axis_list const& side, range s,
-            range k, range g, stride_of stride, std::byte* to) {
+  [[gnu::noinline]] void pack(void const* from, data_type type, std::int64_t base, bool outer_depths,
+                              axis_list const& side, range s, range k, range g, stride_of stride, std::byte* to) {
     std::int64_t const groups = q_.group.*stride ? g.count : 1;
     for (std::int64_t group = 0; group < groups; ++group) {
       auto const* const at = advance(from, base + group * (q_.group.*stride), type);
       void* const there = advance(static_cast<void*>(to), group * s.count * k.count, q_.type);
-      if (outer_depths) pack_matrix(at, type, q_.depths, k, side, s, stride, there, q_.type);
-      else pack_matrix(at, type, side, s, q_.depths, k, stride, there, q_.type);
+      axis_list const &outer = outer_depths ? q_.depths : side, &inner = outer_depths ? side : q_.depths;
+      pack_matrix(at, type, outer, outer_depths ? k : s, inner, outer_depths ? s : k, stride, there, q_.type);
     }
   }
 
@@ -197,21 +196,30 @@ public:
   }
 };
 
+// The bytes a tensor of the problem reaches.
+struct reach {
+  std::intptr_t first, last;
+  reach(problem const& p, void const* data, data_type type, axis_strides const& strides) {
+    first = last = reinterpret_cast<std::intptr_t>(data);
+    auto const size = static_cast<std::int64_t>(size_of(type));
+    for (int i = 0; i < p.axes; ++i) {
+      auto const along = (p.extents[i] - 1) * strides[i] * size;
+      (along < 0 ? first : last) += along;
+    }
+    last += size;
+  }
+};
 // Whether a tensor of the problem and out share memory.
 inline bool meet(problem const& p, operand const& other) {
   if (!other.data) return false;
-  auto const ends = [&](void const* data, data_type type, axis_strides const& strides) {
-    std::int64_t low = 0, high = 0;
-    for (int i = 0; i < p.axes; ++i) {
-      auto const reach = (p.extents[i] - 1) * strides[i];
-      (reach < 0 ? low : high) += reach;
-    }
-    auto const start = reinterpret_cast<std::intptr_t>(data);
-    auto const size = static_cast<std::int64_t>(size_of(type));
-    return std::pair(start + low * size, start + (high + 1) * size);
-  };
-  auto const a = ends(p.out.data, p.out.type, p.out.strides), b = ends(other.data, other.type, other.strides);
-  return a.first < b.second && b.first < a.second;
+  reach const a(p, p.out.data, p.out.type, p.out.strides), b(p, other.data, other.type, other.strides);
+  return a.first < b.last && b.first < a.last;
+}
+
+[[gnu::noinline]] inline void run_tasks(plan const& q, problem const& p, std::int64_t first, std::int64_t last) {
+  one_thread const alone;
+  worker worker(q, p);
+  for (auto task = first; task < last; ++task) worker(task);
 }
 
 } // namespace detail
@@ -224,18 +232,11 @@ inline void contract(problem const& p) {
   int const threads = tbb::this_task_arena::max_concurrency();
   auto const plan = detail::plan_cache::instance().find(p, threads, detail::meet(p, p.finish.residual));
   if (plan->empty) return;
-  auto const work = [&](std::int64_t first, std::int64_t last) {
-    detail::one_thread const alone;
-    detail::worker worker(*plan, p);
-    for (auto task = first; task < last; ++task) worker(task);
-  };
   auto const tasks = plan->tasks();
-  if (!plan->parallel || tasks == 1) return work(0, tasks);
-  auto const each = std::max<std::int64_t>(1, tasks / (threads * detail::tuning::tasks_a_thread));
-  tbb::parallel_for(
-      tbb::blocked_range<std::int64_t>(0, tasks, static_cast<std::size_t>(each)),
-      [&](tbb::blocked_range<std::int64_t> const& some) { work(some.begin(), some.end()); },
-      tbb::simple_partitioner());
+  auto const each = plan->parallel ? std::max<std::int64_t>(1, tasks / (threads * detail::tuning::tasks_a_thread)) : tasks;
+  passes::in_parallel((tasks + each - 1) / each, [&](long i) {
+    detail::run_tasks(*plan, p, i * each, std::min(tasks, (i + 1) * each));
+  });
 }
 
 } // namespace attend::kernels::contraction

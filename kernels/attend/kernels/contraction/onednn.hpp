@@ -12,7 +12,7 @@
 
 namespace attend::kernels::contraction::detail {
 
-inline char const* text(dnnl_status_t status) {
+[[gnu::cold]] inline char const* text(dnnl_status_t status) {
   switch (status) {
   case dnnl_success: return "success";
   case dnnl_out_of_memory: return "out of memory";
@@ -23,9 +23,13 @@ inline char const* text(dnnl_status_t status) {
   }
 }
 
-inline void require(dnnl_status_t status, char const* operation, std::string const& what) {
-  if (status != dnnl_success)
-    throw std::runtime_error(std::string("contract: oneDNN's ") + operation + " failed (" + text(status) + "): " + what);
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail(dnnl_status_t status, char const* operation,
+                                                        char const* what) {
+  throw std::runtime_error(
+      message().add("contract: oneDNN's %s failed (%s): %s", operation, text(status), what).text());
+}
+inline void require(dnnl_status_t status, char const* operation, char const* what) {
+  if (status != dnnl_success) fail(status, operation, what);
 }
 
 // A handle of oneDNN that is destroyed with its owner.
@@ -134,7 +138,7 @@ class product {
   static dnnl_data_type_t kind(data_type type) {
     return type == data_type::f32 ? dnnl_f32 : type == data_type::bf16 ? dnnl_bf16 : dnnl_f16;
   }
-  static bool describe(dnnl_memory_desc_t& d, std::int64_t groups, std::int64_t rows, std::int64_t columns,
+  [[gnu::cold]] static bool describe(dnnl_memory_desc_t& d, std::int64_t groups, std::int64_t rows, std::int64_t columns,
                        matrix const& m) {
     dnnl_dim_t const extents[] = {m.group_stride ? groups : 1, rows, columns};
     // The stride of a group that is alone is never used but has to be plausible.
@@ -146,7 +150,7 @@ class product {
 
 public:
   // The product, or nothing where oneDNN has no (optimised) implementation for it on this machine.
-  static std::unique_ptr<product const> make(product_shape const& s) {
+  [[gnu::cold]] static std::unique_ptr<product const> make(product_shape const& s) {
     auto made = std::make_unique<product>();
     auto* const d = made->descriptors_;
     if (!describe(d[x_at], s.groups, s.rows, s.depth, s.x) || !describe(d[y_at], s.groups, s.depth, s.columns, s.y) ||
@@ -215,7 +219,7 @@ public:
       dnnl_exec_arg_t list[arguments]{};
       int count = 0;
 
-      void prepare(product const& p) {
+      [[gnu::cold]] void prepare(product const& p) {
         number = 0;
         count = 0;
         for (int i = 0; i < arguments; ++i) {

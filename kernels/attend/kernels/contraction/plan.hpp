@@ -4,6 +4,7 @@
 #pragma once
 #include <attend/kernels/contraction/axes.hpp>
 #include <attend/kernels/contraction/onednn.hpp>
+#include <bit>
 #include <limits>
 
 namespace attend::kernels::contraction::detail {
@@ -23,7 +24,37 @@ struct tuning {
   static constexpr std::int64_t least_depth_narrow = 64;               // the same for products of few rows or columns
 };
 
+// All of a problem but its pointers, and with how many threads it is computed.
+struct shape_key {
+  std::array<std::int64_t, 3 + 6 * max_axes> values;
+  int count = 0;
+
+  shape_key() = default;
+  shape_key(problem const& p, int threads, bool residual_is_out) {
+    auto const& f = p.finish;
+    bool const bias = f.bias.data, residual = f.residual.data;
+    std::int64_t types = 0;
+    for (int field : {int(p.x.type), int(p.y.type), int(p.out.type), bias ? int(f.bias.type) : 3,
+                      residual ? int(f.residual.type) : 3, int(f.function), int(residual_is_out), p.axes})
+      types = types * 16 + field;
+    values[0] = types, values[1] = threads, values[2] = std::bit_cast<std::int64_t>(f.scale);
+    count = 3;
+    for (auto const* list : {&p.extents, &p.x.strides, &p.y.strides, &p.out.strides, bias ? &f.bias.strides : nullptr,
+                             residual ? &f.residual.strides : nullptr})
+      for (int i = 0; list && i < p.axes; ++i) values[count++] = (*list)[i];
+  }
+  bool operator==(shape_key const& other) const {
+    return count == other.count && std::memcmp(values.data(), other.values.data(), count * sizeof values[0]) == 0;
+  }
+  std::uint64_t hash() const {
+    std::uint64_t h = count;
+    for (int i = 0; i < count; ++i) h = (std::rotl(h, 29) ^ static_cast<std::uint64_t>(values[i])) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 32);
+  }
+};
+
 struct plan {
+  shape_key key; // the problems it is for
   // The product's axes: one group axis, and the rows, columns and depths, which are single axes unless packed.
   axis group;
   axis_list rows, columns, depths, loops;
@@ -78,7 +109,7 @@ class planner {
     bool fused, pack_all;
   };
 
-  bool fusible(plan const& q) const {
+  [[gnu::cold]] bool fusible(plan const& q) const {
     auto const& f = p_.finish;
     if (q.function != activation::none && !post_operation(q.function)) return false;
     if (f.bias.data) {
@@ -94,7 +125,7 @@ class planner {
   }
 
   // The axis that suits a product best: one that neighbours lie along, or else the longest.
-  static int best_of(axis_list const& list, stride_of neighbours) {
+  [[gnu::cold]] static int best_of(axis_list const& list, stride_of neighbours) {
     int best = 0;
     auto const merit = [&](axis const& a) { return std::pair(a.*neighbours == 1, a.extent); };
     for (int i = 1; i < list.count; ++i)
@@ -102,21 +133,21 @@ class planner {
     return best;
   }
   // Leaves that axis as the only one; the others are looped over.
-  static void keep_one(axis_list& list, axis_list& loops, stride_of neighbours) {
+  [[gnu::cold]] static void keep_one(axis_list& list, axis_list& loops, stride_of neighbours) {
     axis const kept = list.take(best_of(list, neighbours));
     for (axis const& other : list) loops.add(other);
     list.count = 0;
     list.add(kept);
   }
   // Whether keeping one would make many narrow products of a wide one.
-  static bool scattered(axis_list const& list, stride_of neighbours) {
+  [[gnu::cold]] static bool scattered(axis_list const& list, stride_of neighbours) {
     auto const kept = list.at[best_of(list, neighbours)].extent;
     return kept < tuning::few_rows && list.size() >= 4 * kept;
   }
 
   // Cuts the work into pieces: as many as keep the threads busy, and none larger than what should stay in cache between
   // the product and the passes before and behind it.
-  void cut(plan& q) const {
+  [[gnu::cold]] void cut(plan& q) const {
     std::int64_t const matrices = q.group.extent * q.loops.size();
     double const flops = 2.0 * double(q.row_count) * double(q.column_count) *
                          double(std::max<std::int64_t>(q.depth_count, 1)) * double(matrices);
@@ -188,7 +219,7 @@ class planner {
     q.depth_pieces = std::max<std::int64_t>(1, pieces(q.depth_count, q.depth_a_piece));
   }
 
-  bool prepare(plan& q, bool reference_will_do) const {
+  [[gnu::cold]] bool prepare(plan& q, bool reference_will_do) const {
     auto const size = [](bool end, std::int64_t all, std::int64_t piece) { return end ? all % piece : piece; };
     for (int i = 0; i < 32; ++i) {
       bool const ends[] = {(i & 1) != 0, (i & 2) != 0, (i & 4) != 0, (i & 8) != 0}, later = (i & 16) != 0;
@@ -235,8 +266,9 @@ class planner {
     return true;
   }
 
-  std::unique_ptr<plan> attempt_one(attempt const& a) const {
-    auto q = std::make_unique<plan>();
+  [[gnu::cold]] std::shared_ptr<plan> attempt_one(attempt const& a) const {
+    auto made = std::make_shared<plan>();
+    auto* const q = made.get();
     q->swapped = axes_.swapped;
     q->empty = axes_.empty;
     q->nothing_to_sum = axes_.nothing_to_sum;
@@ -251,7 +283,7 @@ class planner {
     q->scale = static_cast<float>(p_.finish.scale);
     q->function = p_.finish.function;
     q->plain = q->scale == 1 && q->function == activation::none && !p_.finish.bias.data && !p_.finish.residual.data;
-    if (q->empty) return q;
+    if (q->empty) return made;
 
     q->rows = axes_.rows;
     q->columns = axes_.columns;
@@ -316,16 +348,16 @@ class planner {
     if (q->pack_y) q->y_elements = (q->group.y ? q->groups : 1) * q->columns_a_piece * q->depth_a_piece;
     if (q->stage) q->staged_elements = q->groups * q->rows_a_piece * q->columns_a_piece;
     if (!q->nothing_to_sum && !prepare(*q, a.pack_all)) return nullptr;
-    return q;
+    return made;
   }
 
 public:
-  planner(problem const& p, int threads, bool residual_is_out)
+  [[gnu::cold]] planner(problem const& p, int threads, bool residual_is_out)
       : p_(p), axes_(sort_axes(p)), threads_(threads), residual_is_out_(residual_is_out) {}
 
   // The first way that oneDNN has an implementation for: bf16 as it is where the machine multiplies bf16, otherwise in
   // f32; the epilogue inside the product where it can be, otherwise behind it.
-  std::unique_ptr<plan> make() const {
+  [[gnu::cold]] std::shared_ptr<plan> make() const {
     bool const native = p_.x.type == data_type::bf16 && p_.y.type == data_type::bf16 &&
                         (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
     for (data_type type : {data_type::bf16, data_type::f32}) {
@@ -334,7 +366,8 @@ public:
         if (auto made = attempt_one({type, fused, false})) return made;
     }
     if (auto made = attempt_one({data_type::f32, false, true})) return made;
-    throw std::runtime_error("contract: oneDNN's matmul has no implementation (unimplemented) for " + text(p_));
+    throw std::runtime_error(
+        message().add("contract: oneDNN's matmul has no implementation (unimplemented) for ").add(p_).text());
   }
 };
 

@@ -4,10 +4,11 @@
 // Every axis has an extent and a stride in each operand; who moves along an axis says what the axis is.
 #pragma once
 #include <array>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
-#include <string>
 
 namespace attend::kernels::contraction {
 
@@ -69,38 +70,59 @@ struct problem {
 
 namespace detail {
 
-inline std::string text(std::int64_t const* values, int count) {
-  std::string line = "(";
-  for (int i = 0; i < count; ++i) line += (i ? ", " : "") + std::to_string(values[i]);
-  return line + ")";
-}
+// One line of text for an error; what does not fit is cut off. Put together by printf: strings would be compiled anew
+// in every program that multiplies.
+class message {
+  char text_[2048] = {};
+  int size_ = 0;
 
-// The problem as error messages show it.
-inline std::string text(problem const& p) {
-  auto const tensor = [&](char const* name, data_type type, axis_strides const& strides) {
-    return std::string(", ") + name + " " + name_of(type) + " strides " + text(strides.data(), p.axes);
-  };
-  std::string line = "extents " + text(p.extents.data(), p.axes);
-  line += tensor("x", p.x.type, p.x.strides) + tensor("y", p.y.type, p.y.strides);
-  line += tensor("out", p.out.type, p.out.strides);
-  if (p.finish.bias.data) line += tensor("bias", p.finish.bias.type, p.finish.bias.strides);
-  if (p.finish.residual.data) line += tensor("residual", p.finish.residual.type, p.finish.residual.strides);
-  return line;
+public:
+  [[gnu::cold, gnu::noinline, gnu::format(printf, 2, 3)]] message& add(char const* format, ...) {
+    std::va_list arguments;
+    va_start(arguments, format);
+    int const room = static_cast<int>(sizeof text_) - size_;
+    int const added = std::vsnprintf(text_ + size_, static_cast<std::size_t>(room), format, arguments);
+    va_end(arguments);
+    size_ += added < room ? added : room - 1;
+    return *this;
+  }
+  [[gnu::cold]] void add(std::int64_t const* values, int count) {
+    for (int i = 0; i < count; ++i) add("%s%lld", i ? ", " : "(", static_cast<long long>(values[i]));
+    add(count > 0 ? ")" : "()");
+  }
+  [[gnu::cold]] void add(char const* name, data_type type, axis_strides const& strides, int axes) {
+    add(", %s %s strides ", name, name_of(type));
+    add(strides.data(), axes);
+  }
+  // The problem as error messages show it.
+  [[gnu::cold, gnu::noinline]] message& add(problem const& p) {
+    add("extents ");
+    add(p.extents.data(), p.axes);
+    add("x", p.x.type, p.x.strides, p.axes);
+    add("y", p.y.type, p.y.strides, p.axes);
+    add("out", p.out.type, p.out.strides, p.axes);
+    if (p.finish.bias.data) add("bias", p.finish.bias.type, p.finish.bias.strides, p.axes);
+    if (p.finish.residual.data) add("residual", p.finish.residual.type, p.finish.residual.strides, p.axes);
+    return *this;
+  }
+  char const* text() const { return text_; }
+};
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse(char const* requirement, problem const& p) {
+  throw std::invalid_argument(message().add("contract requires %s: ", requirement).add(p).text());
 }
 
 inline void check(problem const& p) {
   if (p.axes < 0 || p.axes > max_axes)
-    throw std::invalid_argument("contract requires at most " + std::to_string(max_axes) + " axes, got " +
-                                std::to_string(p.axes));
+    throw std::invalid_argument(message().add("contract requires at most %d axes, got %d", max_axes, p.axes).text());
   bool empty = false, nothing_to_sum = false;
   for (int i = 0; i < p.axes; ++i) {
-    if (p.extents[i] < 0) throw std::invalid_argument("contract requires extents of at least 0: " + text(p));
+    if (p.extents[i] < 0) refuse("extents of at least 0", p);
     if (p.extents[i] == 0) (p.out.strides[i] != 0 ? empty : nothing_to_sum) = true;
   }
   if (empty) return;
-  if (!p.out.data) throw std::invalid_argument("contract requires data for 'out': " + text(p));
-  if (!nothing_to_sum && (!p.x.data || !p.y.data))
-    throw std::invalid_argument("contract requires data for 'x' and 'y': " + text(p));
+  if (!p.out.data) refuse("data for 'out'", p);
+  if (!nothing_to_sum && (!p.x.data || !p.y.data)) refuse("data for 'x' and 'y'", p);
 }
 
 } // namespace detail

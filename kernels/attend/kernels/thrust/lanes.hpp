@@ -124,18 +124,20 @@ A first_lanes(A const& x, [[maybe_unused]] int count, [[maybe_unused]] A const& 
 template <class L, class A>
 using uniform = std::conditional_t<std::is_same_v<A, L>, L, long>;
 
+namespace detail {
+/// Op over every Step-th lane of x from lane i on.
+template <class Op, int Width, int Step, class A>
+[[gnu::always_inline]] inline auto every(A const& x, int i) {
+  if constexpr (Step == Width) return x[i];
+  else return combine<Op>(every<Op, Width, 2 * Step>(x, i), every<Op, Width, 2 * Step>(x, i + Step));
+}
+} // namespace detail
+
 /// Op over all lanes, halves with halves.
 template <class Op, class L, class A>
 uniform<L, A> across(A const& x) {
   if constexpr (lane_width<L> == 1) return x;
-  else {
-    constexpr int width = lane_width<L>;
-    std::conditional_t<std::is_same_v<A, L>, float, long> lane[width];
-    for (int i = 0; i < width; ++i) lane[i] = x[i];
-    for (int half = width / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) lane[i] = combine<Op>(lane[i], lane[i + half]);
-    return uniform<L, A>(lane[0]);
-  }
+  else return uniform<L, A>(detail::every<Op, lane_width<L>, 1>(x, 0));
 }
 
 } // namespace ATTEND_DETAIL_ISA

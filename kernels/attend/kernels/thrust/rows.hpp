@@ -8,12 +8,10 @@
 // Whole numbers are summed in 64 bits. Max and min hand on NaN. The order of all operations is fixed by extents and
 // strides, so that results do not depend on the number of threads.
 #pragma once
-#include <attend/kernels/thrust/cascade.hpp>
-#include <attend/kernels/thrust/in_parallel.hpp>
-#include <attend/kernels/thrust/map.hpp>
-#include <attend/kernels/thrust/rows_geometry.hpp>
-#include <tbb/task_arena.h>
-#include <vector>
+#include <attend/kernels/thrust/lanes.hpp>
+#include <attend/kernels/thrust/row_place.hpp>
+#include <attend/kernels/thrust/rows_schedule.hpp>
+#include <attend/pack.hpp>
 
 namespace attend::kernels::passes {
 
@@ -35,195 +33,121 @@ struct stage_traits<stage<Op_, F_>> {
   using functor = F_;
 };
 
-// One pass over groups of rows. Geometry is a rows_geometry, Whole whether the last functor runs over all axes.
-template <class L, class Geometry, bool Whole, class T, int R, class Final, class... Stages>
+template <class Op, class A>
+void combine_sums(std::byte* sum, std::byte const* other, int used) {
+  auto* const x = reinterpret_cast<A*>(sum);
+  auto const* const y = reinterpret_cast<A const*>(other);
+  for (int j = 0; j < used; ++j) x[j] = combine<Op>(x[j], y[j]);
+}
+template <class Op, class L, class A>
+void across_lanes(std::byte* sum) {
+  auto* const x = reinterpret_cast<A*>(sum);
+  *x = A(across<Op, L>(*x));
+}
+
+// The functors of a pass over `Axes` axes, as the plain functions of a schedule.
+template <class L, int Axes, class T, int R, class Final, class... Stages>
 struct rows_pass {
-  Geometry const& geometry;
+  static constexpr int width = lane_width<L>;
+
+  rows_geometry const& geometry;
   strided<T, R> const& out;
   Final const& final;
   attend::detail::pack<Stages...> const& stages;
 
-  using group = typename Geometry::group;
-  static constexpr int lane = Geometry::lane, axes = Geometry::axes, columns = Geometry::columns;
-  static constexpr int width = Geometry::width;
-  static constexpr std::size_t stage_count = sizeof...(Stages);
-
-  template <std::size_t I>
+  template <int I>
   using stage_at = std::tuple_element_t<I, std::tuple<Stages...>>;
-  // What stage I adds up, given earlier results Args, and what later functors are given of it.
-  template <std::size_t I, class... Args>
-  using sum_of =
-      accumulator<L, std::remove_cvref_t<decltype(value<L>(
-                         std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
-                         place<L, lane>(std::declval<point<axes> const&>(), 1), std::declval<Args const&>()...))>>;
-  template <class A>
-  using result_of = std::conditional_t<Geometry::vertical, A, uniform<L, A>>;
-
-  /// The sum of one chunk of a group for stage I.
-  template <std::size_t I, class... Args, class A = sum_of<I, Args...>>
-  [[gnu::noinline]] void reduce_chunk(group const& g, long chunk, node<A, columns>& sum, Args const*... args) const {
-    using Op = typename stage_traits<stage_at<I>>::op;
-    auto const& f = static_cast<attend::detail::slot<static_cast<int>(I), stage_at<I>> const&>(stages).value.f;
-    long const first = chunk * Geometry::chunk_blocks;
-    long const last = std::min(geometry.blocks, first + Geometry::chunk_blocks);
-    if (last - first == 1) return reduce_block<Op>(g, first, sum, f, args...);
-    cascade<Op, A, columns> tree;
-    for (long i = first; i < last; ++i) {
-      reduce_block<Op>(g, i, sum, f, args...);
-      tree.push(sum, g.used);
-    }
-    sum = tree.total(g.used);
+  // What stage I is accumulated in.
+  template <int I, int... Before>
+  static auto sum_at(std::integer_sequence<int, Before...>) {
+    using value_type = decltype(value<L>(std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
+                                         std::declval<row_place<L, Axes>&>().to(0, 1),
+                                         std::declval<sum_t<Before> const&>()...));
+    return std::type_identity<accumulator<L, std::remove_cvref_t<value_type>>>{};
   }
+  template <int I>
+  using sum_t = typename decltype(sum_at<I>(std::make_integer_sequence<int, I>{}))::type;
 
-  /// The sum of chunks [first, last) of a group.
-  template <std::size_t I, class... Args, class A = sum_of<I, Args...>>
-  void reduce_chunks(group const& g, long first, long last, node<A, columns>& sum, Args const*... args) const {
+  template <int I, int... Before>
+  static void reduce(rows_pass const& p, row_group const& g, row_block const& b, std::byte* to, std::byte const* const* args,
+                     std::integer_sequence<int, Before...>) {
     using Op = typename stage_traits<stage_at<I>>::op;
-    if (last - first == 1) return reduce_chunk<I>(g, first, sum, args...);
-    if (last == first) return std::fill(sum.column, sum.column + columns, identity<Op, L, A>());
-    cascade<Op, A, columns> tree;
-    for (long c = first; c < last; ++c) {
-      reduce_chunk<I>(g, c, sum, args...);
-      tree.push(sum, g.used);
-    }
-    sum = tree.total(g.used);
-  }
-
-  template <class Op, class A, class F, class... Args>
-  [[gnu::noinline]] void reduce_block(group const& g, long i, node<A, columns>& sum, F const& f,
-                                      Args const*... args) const {
-    auto const b = geometry.block_at(i);
+    using A = sum_t<I>;
+    // A copy, which no store can change: strides stay in registers.
+    auto const f = static_cast<attend::detail::slot<I, stage_at<I>> const&>(p.stages).value.f;
+    rows_geometry const& n = p.geometry;
+    bool const vertical = n.vertical;
+    int const mask = n.columns - 1;
     A const neutral = identity<Op, L, A>();
-    point<axes> at = g.at;
-    geometry.go_to_line(at, b.line);
-    if constexpr (Geometry::vertical) {
-      for (A& x : sum.column) x = neutral;
-      for (long line = b.line; line < b.last; ++line, geometry.next_line(at)) {
-        point<axes> here = at;
-        for (int j = 0; j < g.used; ++j, here.at[lane] += width) {
-          int const count = std::min(width, g.rows - j * width);
-          sum.column[j] =
-              combine<Op>(sum.column[j], accumulated<L>(value<L>(f, place<L, lane>(here, count), args[j]...)));
-        }
+    A* const sum = reinterpret_cast<A*>(to);
+    long const begin = b.begin, end = b.end;
+    int const used = vertical ? g.used : n.parallel, lane = n.lane;
+    for (int j = 0; j < used; ++j) sum[j] = neutral;
+    long line[Axes];
+    for (int axis = 0; axis < Axes; ++axis) line[axis] = g.at[axis];
+    if (b.line > 0) n.go_to_line(line, b.line);
+    int column = 0;
+    for (long i = b.line; i < b.last; ++i) {
+      if (i > b.line) n.next_line(line);
+      row_place<L, Axes> at(line, lane); // nobody else sees it: it stays in registers
+      if (vertical) column = 0;
+      for (long x = begin; x < end; x += width, column = (column + 1) & mask) {
+        int const count = static_cast<int>(std::min<long>(width, end - x));
+        [[maybe_unused]] int const arg = vertical ? column : 0;
+        A v = accumulated<L>(value<L>(f, at.to(x, count), reinterpret_cast<sum_t<Before> const*>(args[Before])[arg]...));
+        if (count < width && !vertical) v = first_lanes<L>(v, count, neutral);
+        sum[column] = combine<Op>(sum[column], v);
       }
-    } else {
-      A part[4] = {neutral, neutral, neutral, neutral};
-      static_assert(Geometry::parallel == 4);
-      unsigned step = 0;
-      for (long line = b.line; line < b.last; ++line, geometry.next_line(at))
-        for (long x = b.begin; x < b.end; x += width, ++step) {
-          at.at[lane] = x;
-          int const count = static_cast<int>(std::min<long>(width, b.end - x));
-          A v = accumulated<L>(value<L>(f, place<L, lane>(at, count), *args...));
-          if (count < width) v = first_lanes<L>(v, count, neutral);
-          part[step % 4] = combine<Op>(part[step % 4], v);
-        }
-      sum.column[0] = combine<Op>(combine<Op>(part[0], part[1]), combine<Op>(part[2], part[3]));
+    }
+    static_assert(rows_geometry::parallel == 4);
+    if (!vertical) sum[0] = combine<Op>(combine<Op>(sum[0], sum[1]), combine<Op>(sum[2], sum[3]));
+  }
+
+  template <int... I>
+  static void write(rows_pass const& p, row_group const& g, row_block const& b, std::byte const* const* args,
+                    std::integer_sequence<int, I...>) {
+    rows_geometry const& n = p.geometry;
+    bool const vertical = n.vertical;
+    int const lane = n.lane;
+    long const stride = lane < R ? p.out.stride[lane] : 0;
+    auto const f = p.final;
+    long const begin = b.begin, end = b.end;
+    long line[Axes];
+    for (int axis = 0; axis < Axes; ++axis) line[axis] = g.at[axis];
+    if (b.line > 0) n.go_to_line(line, b.line);
+    for (long i = b.line; i < b.last; ++i) {
+      if (i > b.line) n.next_line(line);
+      row_place<L, Axes> at(line, lane);
+      T* to = p.out.data + begin * stride;
+      for (int axis = 0; axis < R; ++axis) to += line[axis] * p.out.stride[axis];
+      int column = 0;
+      for (long x = begin; x < end; x += width, to += width * stride, column += vertical) {
+        int const count = static_cast<int>(std::min<long>(width, end - x));
+        passes::write<L>(to, stride, count, value<L>(f, at.to(x, count), reinterpret_cast<sum_t<I> const*>(args[I])[column]...));
+      }
     }
   }
 
-  /// Turns the sum of a whole group into what later functors are given.
-  template <std::size_t I, class A>
-  void finish(node<A, columns> const& sum, result_of<A>* result) const {
-    if constexpr (Geometry::vertical) std::copy(sum.column, sum.column + columns, result);
-    else *result = across<typename stage_traits<stage_at<I>>::op, L>(sum.column[0]);
+  template <int I>
+  static constexpr row_stage stage_of() {
+    using Op = typename stage_traits<stage_at<I>>::op;
+    return {[](void const* p, row_group const& g, row_block const& b, std::byte* to, std::byte const* const* args) {
+              reduce<I>(*static_cast<rows_pass const*>(p), g, b, to, args, std::make_integer_sequence<int, I>{});
+            },
+            combine_sums<Op, sum_t<I>>, across_lanes<Op, L, sum_t<I>>, sizeof(sum_t<I>)};
   }
-
-  /// Writes what the last functor gives for one chunk of a group (normalise), or for the group (reduce).
-  template <class... Args>
-  [[gnu::noinline]] void write_chunk(group const& g, long chunk, Args const*... args) const {
-    if constexpr (Whole) {
-      long const first = chunk * Geometry::chunk_blocks;
-      long const last = std::min(geometry.blocks, first + Geometry::chunk_blocks);
-      for (long i = first; i < last; ++i) {
-        auto const b = geometry.block_at(i);
-        point<axes> at = g.at;
-        geometry.go_to_line(at, b.line);
-        for (long line = b.line; line < b.last; ++line, geometry.next_line(at)) {
-          if constexpr (!Geometry::vertical) at.at[lane] = b.begin;
-          write_line(g, at, b.end, args...);
-        }
-      }
-    } else write_line(g, g.at, 0, args...);
-  }
-  template <class... Args>
-  void write_line(group const& g, point<axes> at, long end, Args const*... args) const {
-    T* p = out.data;
-    for (int axis = 0; axis < R; ++axis) p += at.at[axis] * out.stride[axis];
-    if constexpr (Geometry::vertical)
-      for (int j = 0; j < g.used; ++j, at.at[lane] += width, p += width * out.stride[lane]) {
-        int const count = std::min(width, g.rows - j * width);
-        write<L>(p, out.stride[lane], count, value<L>(final, place<L, lane>(at, count), args[j]...));
-      }
-    else if constexpr (Whole) write_run<L, lane>(p, out.stride[lane], at, end, final, *args...);
-    else write<L>(p, 1, 1, value<L>(final, place<L, lane>(at, 1), *args...));
-  }
-
-  /// One group from its first stage to its last write, in one task: what it reads stays in the cache.
-  template <std::size_t I, class... Args>
-  void run_group(group const& g, Args const*... args) const {
-    if constexpr (I == stage_count) {
-      for (long c = 0; c < (Whole ? geometry.chunks : 1); ++c) write_chunk(g, c, args...);
-    } else {
-      using A = sum_of<I, Args...>;
-      node<A, columns> sum;
-      reduce_chunks<I>(g, 0, geometry.chunks, sum, args...);
-      result_of<A> result[columns];
-      finish<I>(sum, result);
-      run_group<I + 1>(g, args..., static_cast<result_of<A> const*>(result));
-    }
-  }
-
-  /// All groups together, stage by stage, their chunks shared out: for few long rows. Same bits as run_group.
-  template <std::size_t I, class... Args>
-  void run_chunks(Args const*... args) const {
-    long const chunks = geometry.chunks;
-    if constexpr (I == stage_count) {
-      long const each = Whole ? chunks : 1;
-      in_parallel(geometry.groups * each,
-                  [&](long i) { write_chunk(geometry.group_at(i / each), i % each, (args + i / each * columns)...); });
-    } else {
-      using A = sum_of<I, Args...>;
-      long span = 1; // chunks a task sums: a power of two, so that it sums a subtree
-      while (geometry.groups * (chunks / span) > 1024) span *= 2;
-      long const each = (chunks + span - 1) / span;
-      std::vector<node<A, columns>> sums(static_cast<std::size_t>(geometry.groups * each));
-      in_parallel(geometry.groups * each, [&](long i) {
-        long const first = i % each * span;
-        reduce_chunks<I>(geometry.group_at(i / each), first, std::min(chunks, first + span),
-                         sums[static_cast<std::size_t>(i)], (args + i / each * columns)...);
-      });
-      std::vector<result_of<A>> results(static_cast<std::size_t>(geometry.groups * columns));
-      for (long i = 0; i < geometry.groups; ++i) {
-        int const used = geometry.group_at(i).used;
-        cascade<typename stage_traits<stage_at<I>>::op, A, columns> tree;
-        for (long c = 0; c < each; ++c) tree.push(sums[static_cast<std::size_t>(i * each + c)], used);
-        finish<I>(tree.total(used), results.data() + i * columns);
-      }
-      run_chunks<I + 1>(args..., static_cast<result_of<A> const*>(results.data()));
-    }
-  }
-
-  void run() const {
-    if (geometry.chunks > 1 && geometry.groups < 4l * ::tbb::this_task_arena::max_concurrency()) return run_chunks<0>();
-    long const per_task = std::max(1l, tiles::elements / std::max(1l, geometry.work()));
-    in_parallel((geometry.groups + per_task - 1) / per_task, [&](long i) {
-      long const last = std::min(geometry.groups, (i + 1) * per_task);
-      for (long g = i * per_task; g < last; ++g) run_group<0>(geometry.group_at(g));
-    });
+  template <int... I>
+  void run(bool whole, std::integer_sequence<int, I...> all) const {
+    static_assert(sizeof...(I) <= rows_schedule::max_stages, "rows take at most 8 stages");
+    static_cast<void>(all);
+    static constexpr row_stage table[] = {stage_of<I>()..., {}};
+    rows_schedule{geometry, this, table, sizeof...(I), whole,
+                  [](void const* p, row_group const& g, row_block const& b, std::byte const* const* args) {
+                    write(*static_cast<rows_pass const*>(p), g, b, args, std::make_integer_sequence<int, sizeof...(I)>{});
+                  }}.run();
   }
 };
 
-template <class L, int Lane, int Outer, int Inner, bool Whole, class T, int R, class Final, class... Stages>
-void run_rows(long const* extent, strided<T, R> const& out, Final const& f,
-              attend::detail::pack<Stages...> const& stages) {
-  // A page of a line where it is read once, less where a group's lines should stay in the cache for the next stage.
-  constexpr int side_by_side = !Whole && sizeof...(Stages) == 1 ? 1024 : 128;
-  rows_geometry<Lane, Outer, Inner, lane_width<L>, side_by_side> const geometry(extent);
-  rows_pass<L, decltype(geometry), Whole, T, R, Final, Stages...>{geometry, out, f, stages}.run();
-}
-
-// Lanes along the last inner axis, or along the last outer one where memory lies so.
 template <class N, int Outer, int Inner, bool Whole, class T, int R, class Final, class... Stages>
 void rows(strided<T, R> const& out, long const* inner, Final const& f, Stages const&... stages) {
   static_assert(Inner > 0, "a reduction needs an axis to reduce");
@@ -234,14 +158,17 @@ void rows(strided<T, R> const& out, long const* inner, Final const& f, Stages co
   std::copy(inner, inner + Inner, extent + Outer);
   survey_of<R, Final, typename stage_traits<Stages>::functor...> const s(out.stride, f, stages.f...);
   s.join(extent, Outer, axes - 1, axes - 1);
-  attend::detail::pack<Stages...> const kept{{stages}...};
+  int lane = axes - 1;
   if constexpr (Outer > 0) {
     s.join(extent, 0, Outer - 1, Outer - 1);
     int const first = Whole ? 0 : 1; // a reduced result is written too rarely to matter
-    if (s.cost(Outer - 1, extent[Outer - 1], width, first) < s.cost(axes - 1, extent[axes - 1], width, first))
-      return run_rows<L, Outer - 1, Outer, Inner, Whole>(extent, out, f, kept);
+    if (s.cost(Outer - 1, extent[Outer - 1], width, first) < s.cost(lane, extent[lane], width, first)) lane = Outer - 1;
   }
-  run_rows<L, axes - 1, Outer, Inner, Whole>(extent, out, f, kept);
+  attend::detail::pack<Stages...> const kept{{stages}...};
+  // A page of a line where it is read once, less where a group's lines should stay in the cache for the next stage.
+  constexpr int side_by_side = !Whole && sizeof...(Stages) == 1 ? 1024 : 128;
+  rows_geometry const geometry(extent, axes, Outer, lane, width, side_by_side);
+  rows_pass<L, axes, T, R, Final, Stages...>{geometry, out, f, kept}.run(Whole, std::make_integer_sequence<int, sizeof...(Stages)>{});
 }
 
 } // namespace detail

@@ -40,7 +40,7 @@ struct survey {
     return true;
   }
   /// Joins axes of [first, last) to the axis `lane` wherever every leaf lies so that it can: longer runs, same results.
-  void join(long* extent, int first, int last, int lane) const {
+  [[gnu::noinline]] void join(long* extent, int first, int last, int lane) const {
     for (int axis = last - 1; axis >= first; --axis)
       if (axis != lane && extent[axis] != 1 && joins(axis, lane, extent[lane])) {
         extent[lane] *= extent[axis];
@@ -56,7 +56,7 @@ struct survey {
   }
   /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one.
   /// Leaves before `first_leaf` are left out.
-  double cost(int axis, long extent, int width, int first_leaf) const {
+  [[gnu::noinline]] double cost(int axis, long extent, int width, int first_leaf) const {
     double sum = 1;
     for (int i = first_leaf; i < leaves; ++i)
       sum += leaf[i].jumps[axis] ? 8 : leaf[i].stride[axis] == 0 ? 0.25 : leaf[i].stride[axis] == 1 ? 1 : 8;

@@ -4,12 +4,13 @@
 #pragma once
 #include <attend/kernels/thrust/survey.hpp>
 #include <cstdlib>
+#include <utility>
 
 namespace attend::kernels::passes {
 inline namespace ATTEND_DETAIL_ISA {
 
 /// Moves to the next position of the axes [first, last) within [begin, end), the last axis fastest; false after it.
-inline bool next(long* at, long const* begin, long const* end, int first, int last) {
+[[gnu::noinline]] inline bool next(long* at, long const* begin, long const* end, int first, int last) {
   for (int axis = last - 1; axis >= first; --axis) {
     if (++at[axis] < end[axis]) return true;
     at[axis] = begin[axis];
@@ -28,7 +29,7 @@ struct tiles {
   int order[max_axes]; // of axes: the fastest first
   long extent[max_axes], size[max_axes], count[max_axes], total;
 
-  tiles(int axes, long const* extents, survey const& s) : axes(axes), total(1) {
+  [[gnu::noinline]] tiles(int axes, long const* extents, survey const& s) : axes(axes), total(1) {
     std::copy(extents, extents + axes, extent);
     int const last = axes - 1;
     bool const straight = s.contiguous(last);
@@ -36,8 +37,9 @@ struct tiles {
     for (int i = 0; i < s.leaves; ++i)
       if (!straight && s.leaf[i].stride[last] != 0 && s.leaf[i].stride[last] != 1) crossing = s.leaf + i;
     for (int i = 0; i < axes; ++i) order[i] = last - i;
-    std::stable_sort(order + (axes > 0), order + axes,
-                     [&](int a, int b) { return rank(crossing, a) < rank(crossing, b); });
+    for (int i = 2; i < axes; ++i) // by insertion: a few axes
+      for (int k = i; k > 1 && rank(crossing, order[k]) < rank(crossing, order[k - 1]); --k)
+        std::swap(order[k], order[k - 1]);
     long room = elements;
     for (int i = 0; i < axes; ++i) {
       int const axis = order[i];
@@ -49,7 +51,7 @@ struct tiles {
     }
   }
   /// The positions [begin, end) of box i.
-  void box(long i, long* begin, long* end) const {
+  [[gnu::noinline]] void box(long i, long* begin, long* end) const {
     for (int k = 0; k < axes; ++k) {
       int const axis = order[k];
       begin[axis] = i % count[axis] * size[axis];
