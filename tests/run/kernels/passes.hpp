@@ -2,6 +2,7 @@
 // Arrays of any layout and short spellings of functors, for the tests of passes.
 #pragma once
 #include <algorithm>
+#include <attend/kernels/thrust/map.hpp>
 #include <attend/kernels/thrust/rows.hpp>
 #include <gtest/gtest.h>
 #include <numeric>

@@ -172,7 +172,6 @@ template <class Vector>
 [[gnu::always_inline]] inline block sqrt_of(block const& x) {
   float at[lanes];
   write(x.low, x.high, at);
-#pragma GCC unroll 1
   for (float& one : at) one = __builtin_sqrtf(one);
   return load_whole(at, data_type::f32);
 }

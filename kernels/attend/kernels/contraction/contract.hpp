@@ -29,7 +29,7 @@ class scratch {
   std::size_t size_ = 0;
 
 public:
-  std::byte* take(std::size_t bytes) {
+  [[gnu::cold]] std::byte* take(std::size_t bytes) {
     if (bytes > size_) {
       data_.reset();
       size_ = 0;
@@ -127,7 +127,7 @@ class worker {
   }
 
   // Brings a piece of an operand into scratch.
-  [[gnu::noinline]] void pack(void const* from, data_type type, std::int64_t base, bool outer_depths,
+  [[gnu::cold]] void pack(void const* from, data_type type, std::int64_t base, bool outer_depths,
                               axis_list const& side, range s, range k, range g, stride_of stride, std::byte* to) {
     std::int64_t const groups = q_.group.*stride ? g.count : 1;
     for (std::int64_t group = 0; group < groups; ++group) {
@@ -139,7 +139,7 @@ class worker {
   }
 
 public:
-  worker(plan const& q, problem const& p)
+  [[gnu::cold]] worker(plan const& q, problem const& p)
       : q_(q), x_(q.swapped ? p.y.data : p.x.data), y_(q.swapped ? p.x.data : p.y.data), out_(p.out.data),
         bias_(p.finish.bias.data), residual_(p.finish.residual.data) {
     std::size_t const x = aligned(q.x_elements * size_of(q.type)), y = aligned(q.y_elements * size_of(q.type));
@@ -155,7 +155,7 @@ public:
   worker& operator=(worker const&) = delete;
 
   // Tasks that follow one another share the columns' piece of y, so that it is packed once for them.
-  void operator()(std::int64_t task) {
+  [[gnu::cold]] void operator()(std::int64_t task) {
     auto const row_piece = task % q_.row_pieces, rest = task / q_.row_pieces;
     auto const column_piece = rest % q_.column_pieces, outer = rest / q_.column_pieces;
     auto const group_piece = outer % q_.group_pieces, loop = outer / q_.group_pieces;
@@ -199,7 +199,7 @@ public:
 // The bytes a tensor of the problem reaches.
 struct reach {
   std::intptr_t first, last;
-  reach(problem const& p, void const* data, data_type type, axis_strides const& strides) {
+  [[gnu::noinline]] reach(problem const& p, void const* data, data_type type, axis_strides const& strides) {
     first = last = reinterpret_cast<std::intptr_t>(data);
     auto const size = static_cast<std::int64_t>(size_of(type));
     for (int i = 0; i < p.axes; ++i) {
@@ -216,7 +216,7 @@ inline bool meet(problem const& p, operand const& other) {
   return a.first < b.last && b.first < a.last;
 }
 
-[[gnu::noinline]] inline void run_tasks(plan const& q, problem const& p, std::int64_t first, std::int64_t last) {
+[[gnu::cold]] inline void run_tasks(plan const& q, problem const& p, std::int64_t first, std::int64_t last) {
   one_thread const alone;
   worker worker(q, p);
   for (auto task = first; task < last; ++task) worker(task);

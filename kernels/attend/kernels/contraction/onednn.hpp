@@ -48,7 +48,7 @@ using memory_handle = std::unique_ptr<dnnl_memory, destroyer<dnnl_memory_destroy
 using stream_handle = std::unique_ptr<dnnl_stream, destroyer<dnnl_stream_destroy>>;
 
 // The one CPU engine. It is never destroyed: primitives of threads that outlive main may still refer to it.
-inline dnnl_engine_t engine() {
+[[gnu::cold]] inline dnnl_engine_t engine() {
   static dnnl_engine_t const cpu = [] {
     dnnl_engine_t made = nullptr;
     require(dnnl_engine_create(&made, dnnl_cpu, 0), "engine creation", "cpu 0");
@@ -81,10 +81,10 @@ class one_thread {
   int before_ = 1;
 
 public:
-  one_thread() {
+  [[gnu::noinline]] one_thread() {
     if (library().get && library().set && (before_ = library().get()) != 1) library().set(1);
   }
-  ~one_thread() {
+  [[gnu::noinline]] ~one_thread() {
     if (before_ != 1) library().set(before_);
   }
   one_thread(one_thread const&) = delete;
@@ -237,7 +237,7 @@ public:
     std::array<prepared, 8> recent_;
 
   public:
-    void operator()(product const& p, void const* x, void const* y, void* out, void const* bias, void const* residual,
+    [[gnu::noinline]] void operator()(product const& p, void const* x, void const* y, void* out, void const* bias, void const* residual,
                     void* scratch) {
       prepared& now = recent_[p.number_ % recent_.size()];
       if (now.number != p.number_) now.prepare(p);

@@ -30,7 +30,7 @@ struct shape_key {
   int count = 0;
 
   shape_key() = default;
-  shape_key(problem const& p, int threads, bool residual_is_out) {
+  [[gnu::noinline]] shape_key(problem const& p, int threads, bool residual_is_out) {
     auto const& f = p.finish;
     bool const bias = f.bias.data, residual = f.residual.data;
     std::int64_t types = 0;
@@ -84,6 +84,7 @@ struct plan {
     return group_end + 2 * row_end + 4 * column_end + 8 * depth_end + 16 * accumulate;
   }
 
+  [[gnu::cold]] plan() {}
   std::int64_t tasks() const { return loops.size() * group_pieces * row_pieces * column_pieces; }
 };
 
@@ -91,7 +92,7 @@ inline std::int64_t pieces(std::int64_t all, std::int64_t piece) { return (all +
 
 // Whether a matrix product can read (or write) rows x columns with these strides, and the strides to name where one of
 // the two is a single one.
-inline bool readable(std::int64_t rows, std::int64_t columns, std::int64_t& row_stride, std::int64_t& column_stride) {
+[[gnu::cold]] inline bool readable(std::int64_t rows, std::int64_t columns, std::int64_t& row_stride, std::int64_t& column_stride) {
   if (columns == 1) column_stride = row_stride == 1 ? rows : 1;
   if (rows == 1) row_stride = column_stride == 1 ? columns : 1;
   return (column_stride == 1 && row_stride >= columns) || (row_stride == 1 && column_stride >= rows);
@@ -145,6 +146,20 @@ class planner {
     return kept < tuning::few_rows && list.size() >= 4 * kept;
   }
 
+  static std::int64_t within(std::int64_t x, std::int64_t low, std::int64_t high) {
+    return x < low ? low : x > high ? high : x;
+  }
+  // A side of the matrices and the size of its pieces.
+  struct side {
+    std::int64_t all, piece, cuts;
+    std::int64_t pieces() const { return detail::pieces(all, piece); }
+    bool narrow_enough() const { return piece < 2 * tuning::smallest_side; }
+    void cut() {
+      auto const even = detail::pieces(all, ++cuts);
+      piece = std::min(all, detail::pieces(even, tuning::side_multiple) * tuning::side_multiple);
+    }
+  };
+
   // Cuts the work into pieces: as many as keep the threads busy, and none larger than what should stay in cache between
   // the product and the passes before and behind it.
   [[gnu::cold]] void cut(plan& q) const {
@@ -159,63 +174,45 @@ class planner {
     std::int64_t const least_depth = narrow ? tuning::least_depth_narrow : tuning::least_depth;
     std::int64_t const most_wanted = narrow ? threads_ : threads_ * tuning::tasks_a_thread;
     std::int64_t const wanted =
-        q.parallel ? std::clamp<std::int64_t>(static_cast<std::int64_t>(flops / tuning::task_flops), threads_, most_wanted)
-                   : 1;
+        q.parallel ? within(static_cast<std::int64_t>(flops / tuning::task_flops), threads_, most_wanted) : 1;
     bool const passes = q.stage || !(q.fused || q.plain);
 
-    q.rows_a_piece = q.row_count;
-    q.columns_a_piece = q.column_count;
-    q.depth_a_piece = std::max<std::int64_t>(q.depth_count, 1);
-    auto const sums = [&] { return passes ? q.rows_a_piece * q.columns_a_piece : 0; };
-    auto const packed_x = [&] { return q.pack_x ? q.rows_a_piece * q.depth_a_piece : 0; };
-    auto const packed_y = [&] { return q.pack_y ? q.columns_a_piece * q.depth_a_piece : 0; };
-
     // Groups are separated first: that costs nothing.
-    auto const backwards = [](std::int64_t stride, bool through_scratch) { return !through_scratch && stride < 0; };
-    q.groups = std::clamp<std::int64_t>(matrices / wanted, 1, q.group.extent);
-    if (sums() > 0) q.groups = std::clamp<std::int64_t>(tuning::sums / sums(), 1, q.groups);
-    if (auto const packed = packed_x() + packed_y(); packed > 0)
-      q.groups = std::clamp<std::int64_t>(most_packed / packed, 1, q.groups);
-    if (backwards(q.group.x, q.pack_x) || backwards(q.group.y, q.pack_y) || backwards(q.group.out, q.stage)) q.groups = 1;
+    side rows{q.row_count, q.row_count, 1}, columns{q.column_count, q.column_count, 1};
+    q.depth_a_piece = std::max<std::int64_t>(q.depth_count, 1);
+    q.groups = within(matrices / wanted, 1, q.group.extent);
+    if (passes) q.groups = within(tuning::sums / (rows.piece * columns.piece), 1, q.groups);
+    if (auto const packed = (q.pack_x ? rows.piece : 0) + (q.pack_y ? columns.piece : 0); packed > 0)
+      q.groups = within(most_packed / (packed * q.depth_a_piece), 1, q.groups);
+    if ((q.group.x < 0 && !q.pack_x) || (q.group.y < 0 && !q.pack_y) || (q.group.out < 0 && !q.stage)) q.groups = 1;
     // Between groups that lie inside one another's rows oneDNN 2.6 looks for a bias or a residual in the wrong place.
     if (q.fused && (p_.finish.bias.data || p_.finish.residual.data) &&
         q.group.out < std::max(q.rows.last().out * q.row_count, q.columns.last().out * q.column_count))
       q.groups = 1;
 
     // Then the longer side of the matrices, down to a side where products become slow.
-    struct side {
-      std::int64_t const all;
-      std::int64_t& piece;
-      std::int64_t cuts = 1;
-      bool narrow_enough() const { return piece < 2 * tuning::smallest_side; }
-      void cut() {
-        auto const even = pieces(all, ++cuts);
-        piece = std::min(all, pieces(even, tuning::side_multiple) * tuning::side_multiple);
-      }
-    };
-    side rows{q.row_count, q.rows_a_piece}, columns{q.column_count, q.columns_a_piece};
-    auto const tasks = [&] {
-      return pieces(matrices, q.groups) * pieces(rows.all, rows.piece) * pieces(columns.all, columns.piece);
-    };
-    while (tasks() < wanted || sums() > tuning::sums) {
+    while (pieces(matrices, q.groups) * rows.pieces() * columns.pieces() < wanted ||
+           (passes && rows.piece * columns.piece > tuning::sums)) {
       side& longer = rows.piece >= columns.piece ? rows : columns;
       if (longer.narrow_enough()) break;
       longer.cut();
     }
     // The depth is cut too, its sums added up piece by piece; first where that keeps what is read in long runs.
-    auto const cut_depth = [&] {
+    bool const depth_first = narrow && (q.row_count < q.column_count ? q.y_by_rows : !q.x_by_rows);
+    for (bool const before : {true, false}) {
       auto const across = std::max(q.pack_x ? rows.piece : 0, q.pack_y ? columns.piece : 0);
-      if (across > 0)
+      if (across > 0 && (depth_first || !before))
         q.depth_a_piece = std::min(q.depth_a_piece, std::max(least_depth, most_packed / (across * q.groups)));
-    };
-    if (narrow && (q.row_count < q.column_count ? q.y_by_rows : !q.x_by_rows)) cut_depth();
-    while (packed_x() > most_packed && !rows.narrow_enough()) rows.cut();
-    while (packed_y() > most_packed && !columns.narrow_enough()) columns.cut();
-    cut_depth();
+      if (!before) break;
+      while (q.pack_x && rows.piece * q.depth_a_piece > most_packed && !rows.narrow_enough()) rows.cut();
+      while (q.pack_y && columns.piece * q.depth_a_piece > most_packed && !columns.narrow_enough()) columns.cut();
+    }
 
+    q.rows_a_piece = rows.piece;
+    q.columns_a_piece = columns.piece;
     q.group_pieces = pieces(q.group.extent, q.groups);
-    q.row_pieces = pieces(rows.all, rows.piece);
-    q.column_pieces = pieces(columns.all, columns.piece);
+    q.row_pieces = rows.pieces();
+    q.column_pieces = columns.pieces();
     q.depth_pieces = std::max<std::int64_t>(1, pieces(q.depth_count, q.depth_a_piece));
   }
 

@@ -41,7 +41,7 @@ struct rows_geometry {
   long blocks = 0, chunks = 0;
 
   /// Vectors of `width` lie along axis `lane`; vertical groups have up to `rows` rows.
-  rows_geometry(long const* extents, int axes, int outer, int lane, int width, int rows)
+  [[gnu::cold]] rows_geometry(long const* extents, int axes, int outer, int lane, int width, int rows)
       : axes(axes), outer(outer), lane(lane), width(width), vertical(lane < outer),
         columns(vertical ? rows / width : parallel), line_end(vertical ? axes : axes - 1) {
     std::copy(extents, extents + axes, extent);
@@ -64,7 +64,7 @@ struct rows_geometry {
   /// Elements of one group.
   long work() const { return lines * (vertical ? std::min<long>(extent[lane], columns * width) : extent[lane]); }
 
-  row_group group_at(long i) const {
+  [[gnu::noinline]] row_group group_at(long i) const {
     row_group g; // axes that no pass has stay as they are: to clear sixteen would take longer than a short row
     for (int axis = 0; axis < axes; ++axis) g.at[axis] = 0;
     g.begin = 0, g.end = 1, g.used = 1;
@@ -78,7 +78,7 @@ struct rows_geometry {
       if (axis != lane) g.at[axis] = i % extent[axis], i /= extent[axis];
     return g;
   }
-  row_block block_at(row_group const& g, long i) const {
+  [[gnu::noinline]] row_block block_at(row_group const& g, long i) const {
     long const line = (per_line == 1 ? i : i / per_line) * lines_per_block;
     row_block b{line, std::min(lines, line + lines_per_block), 0, extent[lane]};
     if (vertical) b.begin = g.begin, b.end = g.end;

@@ -29,7 +29,7 @@ class sums {
   std::unique_ptr<std::byte, release> data_;
 
 public:
-  explicit sums(long bytes)
+  [[gnu::cold]] explicit sums(long bytes)
       : data_(static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), std::align_val_t{64}))) {}
   std::byte* data() const { return data_.get(); }
 };
@@ -67,7 +67,7 @@ struct rows_schedule {
   }
 
   /// Writes what the last functor gives for the blocks of one chunk of a group, or for the group.
-  void write_chunk(row_group const& g, long chunk, std::byte const* const* args) const {
+  [[gnu::noinline]] void write_chunk(row_group const& g, long chunk, std::byte const* const* args) const {
     if (!whole) return write(pass, g, {0, 1, g.begin, g.end}, args);
     long const first = chunk * geometry.chunk_blocks, last = std::min(geometry.blocks, first + geometry.chunk_blocks);
     for (long i = first; i < last; ++i) write(pass, g, geometry.block_at(g, i), args);
@@ -85,7 +85,7 @@ struct rows_schedule {
     if (short_rows && whole) return write(pass, g, all, sum);
     for (long c = 0; c < (whole ? geometry.chunks : 1); ++c) write_chunk(g, c, sum);
   }
-  void run_groups(long first, long last) const {
+  [[gnu::noinline]] void run_groups(long first, long last) const {
     long const each = largest_sum();
     sums const memory((stage_count + waiting(geometry.blocks)) * each);
     std::byte* sum[max_stages];
@@ -94,7 +94,7 @@ struct rows_schedule {
   }
 
   /// All groups together, stage by stage, their chunks shared out: for few long rows. Same bits as run_groups.
-  void run_chunks() const {
+  [[gnu::cold]] void run_chunks() const {
     long const chunks = geometry.chunks, groups = geometry.groups, size = largest_sum();
     long span = 1; // chunks a task sums: a power of two, so that it sums a subtree
     while (groups * (chunks / span) > 1024) span *= 2;

@@ -40,7 +40,7 @@ struct survey {
     return true;
   }
   /// Joins axes of [first, last) to the axis `lane` wherever every leaf lies so that it can: longer runs, same results.
-  [[gnu::noinline]] void join(long* extent, int first, int last, int lane) const {
+  [[gnu::cold]] void join(long* extent, int first, int last, int lane) const {
     for (int axis = last - 1; axis >= first; --axis)
       if (axis != lane && extent[axis] != 1 && joins(axis, lane, extent[lane])) {
         extent[lane] *= extent[axis];
@@ -49,14 +49,14 @@ struct survey {
       }
   }
   /// Whether every leaf is either fixed along the axis or contiguous.
-  bool contiguous(int axis) const {
+  [[gnu::cold]] bool contiguous(int axis) const {
     for (int i = 0; i < leaves; ++i)
       if (leaf[i].jumps[axis] || (leaf[i].stride[axis] != 0 && leaf[i].stride[axis] != 1)) return false;
     return true;
   }
   /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one.
   /// Leaves before `first_leaf` are left out.
-  [[gnu::noinline]] double cost(int axis, long extent, int width, int first_leaf) const {
+  [[gnu::cold]] double cost(int axis, long extent, int width, int first_leaf) const {
     double sum = 1;
     for (int i = first_leaf; i < leaves; ++i)
       sum += leaf[i].jumps[axis] ? 8 : leaf[i].stride[axis] == 0 ? 0.25 : leaf[i].stride[axis] == 1 ? 1 : 8;

@@ -29,7 +29,7 @@ struct tiles {
   int order[max_axes]; // of axes: the fastest first
   long extent[max_axes], size[max_axes], count[max_axes], total;
 
-  [[gnu::noinline]] tiles(int axes, long const* extents, survey const& s) : axes(axes), total(1) {
+  [[gnu::cold]] tiles(int axes, long const* extents, survey const& s) : axes(axes), total(1) {
     std::copy(extents, extents + axes, extent);
     int const last = axes - 1;
     bool const straight = s.contiguous(last);
