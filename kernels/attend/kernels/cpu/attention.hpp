@@ -3,6 +3,7 @@
 // (Dao et al., 2022), transposed. Vectors run over query rows, so keys and values are read where they lie, one element
 // spread over the lanes, and the softmax needs no sum across lanes. Memory does not grow with rows or keys.
 #pragma once
+#include <attend/kernels/cpu/attention_few.hpp>
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
@@ -13,7 +14,6 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace attend::kernels::cpu {
@@ -202,16 +202,6 @@ private:
   }
 };
 
-/// The i-th position of the batch axes, the last of them running fastest.
-template <std::size_t N>
-std::array<long, N> position_of(long const (&batch)[N], long i) {
-  std::array<long, N> position{};
-  for (std::size_t axis = N; axis-- > 0;) {
-    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
-  }
-  return position;
-}
-
 } // namespace detail
 
 /// Fused attention of any extents and strides. The functors are those of functor.hpp; axes 0 ... B - 1 are the batch
@@ -226,6 +216,10 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
   long batches = 1;
   for (int i = 0; i < B; ++i) batches *= problem.batch[i];
   if (batches == 0 || problem.rows == 0 || (problem.width == 0 && std::is_void_v<Weight> && std::is_void_v<Sum>)) return;
+
+  if constexpr (std::is_void_v<Weight> && (std::is_void_v<Empty> || std::is_same_v<Empty, empty_row::zeros_t>))
+    if (auto const few = detail::few_rows_of(problem); few.rows > 0)
+      return detail::attention_few<Empty>(problem, few, score, weighing, gain, also.sums);
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
   long const all_panels = (problem.rows + panel_rows - 1) / panel_rows;

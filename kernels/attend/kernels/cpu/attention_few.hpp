@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Fused attention of few query rows against many keys, as in decoding, where reading keys and values is all the work.
+// Vectors run over depth and width as keys and values lie in memory, and over keys in between; threads share the keys of
+// a row, and what each found is put together by its log-sum-exp.
+#pragma once
+#include <attend/kernels/cpu/attention_problem.hpp>
+#include <attend/kernels/cpu/attention_products.hpp>
+#include <attend/kernels/cpu/attention_score.hpp>
+#include <attend/kernels/cpu/attention_softmax.hpp>
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
+namespace attend::kernels::cpu {
+inline namespace ATTEND_DETAIL_ISA {
+namespace detail {
+
+/// Rows that see the same keys: those of a problem, times those of one batch axis along which keys and values repeat.
+struct few_rows {
+  int axis = -1; // that axis, if any
+  long repeats = 1;
+  long rows = 0; // of the problem
+  long all() const { return rows * repeats; }
+};
+
+inline constexpr int few_most = machine::lanes;  // rows that are few
+inline constexpr long few_block = 32;            // keys between two rescales
+inline constexpr long few_keys = 256;            // of a part at least
+
+/// Whether a problem has few rows, and which; none where it has not.
+template <class T, class Out, int B>
+few_rows few_rows_of(attention_problem<T, Out, B> const& p) {
+  if (p.rows > few_most / 2 || p.keys < few_keys || (p.key.column != 1 && p.depth > 1) || (p.value.column != 1 && p.width > 1)) return {};
+  few_rows found{-1, 1, p.rows};
+  for (int i = 0; i < B; ++i)
+    if (p.batch[i] > 1 && p.key.batch[i] == 0 && p.value.batch[i] == 0 && p.batch[i] * p.rows <= few_most)
+      if (p.batch[i] > found.repeats) found.axis = i, found.repeats = p.batch[i];
+  return found;
+}
+
+/// What one part of the keys came to: for each row its maximum, its sum and its output, not yet divided.
+struct few_part {
+  float* max;    // (rows)
+  float* sum;    // (rows)
+  float* output; // (rows, width rounded up to lanes)
+
+  static long floats(long rows, long width) { return rows * (2 + padded(width)); }
+  static long padded(long n) { return (n + lanes - 1) / lanes * lanes; }
+  few_part(float* memory, long rows) : max(memory), sum(memory + rows), output(memory + 2 * rows) {}
+};
+
+/// Scores of R rows of queries (depth, a multiple of lanes, apart) against lanes / R keys: row r's follow one another in
+/// lanes r * lanes / R and on. Keys past `count` repeat the last.
+template <int R, class T>
+inline vec key_products(float const* query, T const* key, long stride, long count, long depth) {
+  constexpr int K = lanes / R;
+  long const apart = few_part::padded(depth);
+  vec sum[lanes];
+  T const* row[K];
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) sum[i] = vec(0.0f);
+#pragma GCC unroll 16
+  for (int j = 0; j < K; ++j) row[j] = key + std::min<long>(j, count - 1) * stride;
+  auto const add = [&](long d, auto const& load_key) __attribute__((always_inline)) {
+    vec q[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) q[r] = load(query + r * apart + d);
+#pragma GCC unroll 16
+    for (int j = 0; j < K; ++j) {
+      vec const k = load_key(row[j] + d);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) sum[r * K + j] = fma(q[r], k, sum[r * K + j]);
+    }
+  };
+  long d = 0;
+  for (; d + lanes <= depth; d += lanes) add(d, [](T const* k) { return load(k); });
+  if (d < depth) add(d, [n = static_cast<int>(depth - d)](T const* k) { return load(k, n); });
+  transpose(sum);
+#pragma GCC unroll 16
+  for (int step = lanes / 2; step > 0; step /= 2)
+#pragma GCC unroll 16
+    for (int j = 0; j < step; ++j) sum[j] = sum[j] + sum[j + step];
+  return sum[0];
+}
+
+/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for R rows and V vectors of e, of
+/// which the last may be partly there.
+template <int R, int V, class T>
+inline void add_values(float const (*weights)[few_block], T const* value, long stride, long keys, float const* rescale,
+                       long width, float* output, long apart, lines_ahead& ahead, int lines) {
+  vec sum[R][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int i = 0; i < V; ++i) sum[r][i] = load(output + r * apart + i * lanes) * vec(rescale[r]);
+  int const last = static_cast<int>(std::min<long>(width - (V - 1) * lanes, lanes));
+  for (long j = 0; j < keys; ++j) {
+    if (j % lanes == 0) ahead.ask(lines);
+    T const* const from = value + j * stride;
+    vec v[V];
+#pragma GCC unroll 8
+    for (int i = 0; i < V - 1; ++i) v[i] = load(from + i * lanes);
+    v[V - 1] = last == lanes ? load(from + (V - 1) * lanes) : load(from + (V - 1) * lanes, last);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      vec const w(weights[r][j]);
+#pragma GCC unroll 8
+      for (int i = 0; i < V; ++i) sum[r][i] = fma(w, v[i], sum[r][i]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int i = 0; i < V; ++i) store(output + r * apart + i * lanes, sum[r][i]);
+}
+
+/// The i-th position of the batch axes, the last of them running fastest.
+template <std::size_t N>
+std::array<long, N> position_of(long const (&batch)[N], long i) {
+  std::array<long, N> position{};
+  for (std::size_t axis = N; axis-- > 0;) {
+    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
+  }
+  return position;
+}
+
+/// The functor on a row's scores against `keys` keys from `first` on.
+template <int B, class F>
+void apply_along_keys(F const& f, row_range<B> const& row, long first, long keys, float* scores) {
+  if constexpr (!std::is_same_v<F, argument<0>>) {
+    lane_axis<B + 1, B + 2> at{};
+    for (int i = 0; i < B; ++i) at.at[i] = row.batch[i];
+    at.at[B] = row.first;
+    for (long j = 0; j < keys; j += lanes) {
+      at.at[B + 1] = first + j;
+      at.count = static_cast<int>(std::min<long>(keys - j, lanes));
+      store(scores + j, kernels::detail::as_number<vec>(value<vec>(f, at, load(scores + j))));
+    }
+  }
+}
+
+/// Scores of a block become weights; the row's maximum and sum take them in. What the output so far is then worth.
+template <class Empty>
+[[gnu::noinline]] inline float weights_of_row(float* scores, long keys, float& max, float& sum) {
+  if constexpr (std::is_void_v<Empty>) return 1;
+  else {
+    for (long j = keys; j < few_part::padded(keys); ++j) scores[j] = -__builtin_inff();
+    vec largest(-__builtin_inff()), total(0.0f);
+    for (long j = 0; j < keys; j += lanes) largest = max_second(load(scores + j), largest);
+    float now = max;
+    for (int i = 0; i < lanes; ++i) now = largest[i] > now ? largest[i] : now;
+    float const m = now == -__builtin_inff() ? 0.0f : now;
+    vec change[1] = {vec(max - m)};
+    exp_negative<false>(change);
+    for (long j = 0; j < keys; j += lanes) {
+      vec x[1] = {load(scores + j) - vec(m)};
+      exp_negative<false>(x);
+      store(scores + j, x[0]);
+      total = total + x[0];
+    }
+    float of_block = 0;
+    for (int i = 0; i < lanes; ++i) of_block += total[i];
+    max = now;
+    sum = sum * change[0][0] + of_block;
+    return change[0][0];
+  }
+}
+
+/// One part of the keys and few rows at one position of the batch, `at_row(i)` being the i-th.
+template <class Empty, class T, class Out, int B, class Score, class Weighing, class Rows>
+class attending_few {
+  attention_problem<T, Out, B> const& p_;
+  Score const& score_;
+  Weighing const& weighing_;
+  Rows const& at_row_;
+  float* const query_;
+  few_part const& part_;
+  matrix_slice<T const> const key_, value_;
+  long const width_ = few_part::padded(p_.width);
+  lines_ahead ahead_;
+
+  /// R rows from row `first` on, and a block of keys.
+  template <int R>
+  void step(long first, long block, long keys, int lines) {
+    alignas(64) float scores[R][few_block];
+    float rescale[R];
+    bool some = false;
+    for (int r = 0; r < R; ++r) some = some || kept_of<Empty>(score_, at_row_(first + r), block, block + keys) != tile::none;
+    if (!some) return;
+    constexpr int K = lanes / R;
+    for (long j = 0; j < keys; j += K) {
+      if (j % lanes == 0) ahead_.ask(lines);
+      alignas(64) float found[lanes];
+      store(found, key_products<R>(query_ + first * few_part::padded(p_.depth), key_.data + (block + j) * key_.row, key_.row, keys - j, p_.depth));
+      for (int r = 0; r < R; ++r) std::copy_n(found + r * K, K, scores[r] + j);
+    }
+    for (int r = 0; r < R; ++r) {
+      row_range<B> const row = at_row_(first + r);
+      apply_along_keys(score_, row, block, keys, scores[r]);
+      rescale[r] = weights_of_row<Empty>(scores[r], keys, part_.max[first + r], part_.sum[first + r]);
+      apply_along_keys(weighing_, row, block, keys, scores[r]);
+    }
+    constexpr int V = 8 / R;
+    T const* const v = value_.data + block * value_.row;
+    float* const output = part_.output + first * width_;
+    long e = 0;
+    for (; e + V * lanes <= width_; e += V * lanes)
+      add_values<R, V>(scores, v + e, value_.row, keys, rescale, p_.width - e, output + e, width_, ahead_, lines);
+    for (; e < width_; e += lanes)
+      add_values<R, 1>(scores, v + e, value_.row, keys, rescale, p_.width - e, output + e, width_, ahead_, lines);
+  }
+
+public:
+  attending_few(attention_problem<T, Out, B> const& p, Score const& score, Weighing const& weighing, Rows const& at_row, float* query,
+                few_part const& part)
+      : p_(p), score_(score), weighing_(weighing), at_row_(at_row), query_(query), part_(part),
+        key_(slice_at(p.key, at_row(0).batch)), value_(slice_at(p.value, at_row(0).batch)) {}
+
+  void operator()(long rows, long first, long end) {
+    long const depth = few_part::padded(p_.depth);
+    for (long r = 0; r < rows; ++r) {
+      row_range<B> const row = at_row_(r);
+      auto const q = slice_at(p_.query, row.batch);
+      for (long d = 0; d < depth; ++d)
+        query_[r * depth + d] = d < p_.depth ? load_number<float>(q.data[row.first * q.row + d * q.column]) * static_cast<float>(p_.scale) : 0.0f;
+    }
+    std::fill_n(part_.max, rows, -__builtin_inff());
+    std::fill_n(part_.sum, rows, 0.0f);
+    std::fill_n(part_.output, rows * width_, 0.0f);
+    // The next block is asked for evenly over the passes on this one, so that reading never waits for computing.
+    long const bytes = (p_.depth + p_.width) * static_cast<long>(sizeof(T)), groups = rows / 4 + rows % 4 / 2 + rows % 2;
+    long const passes = groups * (1 + (width_ + 4 * lanes - 1) / (4 * lanes));
+    int const lines = static_cast<int>((bytes * lanes / 64 + passes - 1) / passes);
+    for (long block = first; block < end; block += few_block) {
+      long const keys = std::min(few_block, end - block), next = std::min(few_block, end - block - keys);
+      ahead_ = {};
+      ahead_.want(value_.data + (block + keys) * value_.row, value_.row, next, p_.width);
+      ahead_.want(key_.data + (block + keys) * key_.row, key_.row, next, p_.depth);
+      long r = 0;
+      for (; r + 4 <= rows; r += 4) step<4>(r, block, keys, lines);
+      for (; r + 2 <= rows; r += 2) step<2>(r, block, keys, lines);
+      for (; r < rows; ++r) step<1>(r, block, keys, lines);
+    }
+  }
+};
+
+/// One row's results from its parts, number i's of which is parts(i).
+template <class Empty, class T, class Out, int B, class Gain, class Sum, class Parts>
+void finish_few(attention_problem<T, Out, B> const& p, Gain const& gain, matrix<Sum, B> const& sums, row_range<B> const& row,
+                long r, long count, Parts const& parts) {
+  long const width = few_part::padded(p.width);
+  float* const output = parts(0).output + r * width;
+  float max = 0, sum = 1, factor = static_cast<float>(p.output_scale);
+  if constexpr (!std::is_void_v<Empty>) {
+    max = -__builtin_inff(), sum = 0;
+    for (long i = 0; i < count; ++i) max = parts(i).max[r] > max ? parts(i).max[r] : max;
+  }
+  for (long i = 0; i < count; ++i) {
+    few_part const part = parts(i);
+    vec share[1] = {vec(0.0f)};
+    if constexpr (!std::is_void_v<Empty>) {
+      share[0] = vec(max == -__builtin_inff() ? 0.0f : part.max[r] - max);
+      exp_negative<false>(share);
+      sum += part.sum[r] * share[0][0];
+    } else share[0] = vec(1.0f);
+    for (long e = 0; e < width; e += lanes) {
+      vec const x = load(part.output + r * width + e) * share[0];
+      store(output + e, i == 0 ? x : load(output + e) + x);
+    }
+  }
+  float const total = max + std::log(sum);
+  if constexpr (!std::is_void_v<Empty>) factor /= sum == 0 ? 1.0f : sum; // nothing kept: an output of zeros
+  if constexpr (!std::is_void_v<Sum>) {
+    auto const to = slice_at(sums, row.batch);
+    to.data[row.first * to.row] = store_number<Sum>(total);
+  }
+  if constexpr (!std::is_same_v<Gain, no_gain>) {
+    point<B + 2> at{};
+    for (int i = 0; i < B; ++i) at.at[i] = row.batch[i];
+    at.at[B] = row.first;
+    factor *= kernels::detail::as_number<float>(kernels::value<float>(gain, at, total));
+  }
+  auto const out = slice_at(p.out, row.batch);
+  for (long e = 0; e < p.width; ++e) out.data[row.first * out.row + e * out.column] = store_number<Out>(output[e] * factor);
+}
+
+/// Memory of the calling thread for the parts of one call.
+inline float* few_memory(long floats) {
+  thread_local std::unique_ptr<float[], decltype(&std::free)> memory(nullptr, &std::free);
+  thread_local long size = 0;
+  if (floats > size) {
+    memory.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>((floats + 15) / 16 * 16) * sizeof(float))));
+    size = memory ? floats : 0;
+    if (!memory) throw std::bad_alloc();
+  }
+  return memory.get();
+}
+
+/// The whole problem, whose rows are few.
+template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Sum>
+void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, Score const& score, Weighing const& weighing,
+                   Gain const& gain, matrix<Sum, B> const& sums) {
+  long const rows = few.all();
+  long batch[B > 0 ? B : 1] = {}, batches = 1;
+  for (int i = 0; i < B; ++i) batches *= batch[i] = i == few.axis ? 1 : p.batch[i];
+  long const threads = tbb::this_task_arena::max_concurrency();
+  long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads + batches - 1) / batches);
+  long const each = ((p.keys + wanted - 1) / wanted + few_block - 1) / few_block * few_block, parts = (p.keys + each - 1) / each;
+  long const part_floats = few_part::padded(few_part::floats(rows, p.width)), floats = part_floats + rows * few_part::padded(p.depth);
+  float* const memory = few_memory(batches * parts * floats);
+  auto const rows_at = [&](long item) {
+    return [&, position = position_of(batch, item)](long i) {
+      row_range<B> row{{}, i % p.rows, 1};
+      for (int a = 0; a < B; ++a) row.batch[a] = a == few.axis ? i / p.rows : position[static_cast<std::size_t>(a)];
+      return row;
+    };
+  };
+  tbb::parallel_for(tbb::blocked_range<long>(0, batches * parts), [&](tbb::blocked_range<long> const& range) {
+    for (long i = range.begin(); i < range.end(); ++i) {
+      float* const mine = memory + i * floats;
+      long const first = i % parts * each;
+      auto const at_row = rows_at(i / parts);
+      few_part const part(mine, rows);
+      attending_few<Empty, T, Out, B, Score, Weighing, std::remove_const_t<decltype(at_row)>>{p, score, weighing, at_row, mine + part_floats, part}(
+          rows, first, std::min(first + each, p.keys));
+    }
+  });
+  for (long i = 0; i < batches; ++i)
+    for (long r = 0; r < rows; ++r)
+      finish_few<Empty>(p, gain, sums, rows_at(i)(r), r, parts, [&](long part) { return few_part(memory + (i * parts + part) * floats, rows); });
+}
+
+} // namespace detail
+} // namespace ATTEND_DETAIL_ISA
+} // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif
