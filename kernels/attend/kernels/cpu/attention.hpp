@@ -10,9 +10,7 @@
 #include <attend/kernels/cpu/attention_score.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
 #include <attend/kernels/cpu/attention_tiles.hpp>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
+#include <attend/kernels/cpu/in_parallel.hpp>
 #include <algorithm>
 #include <cstring>
 
@@ -225,18 +223,16 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
   long const all_panels = (problem.rows + panel_rows - 1) / panel_rows;
   long panels = std::min<long>(half_precision<T> ? tuning.panels_16 : tuning.panels, all_panels);
   auto const items_of = [&](long p) { return (all_panels + p - 1) / p; };
-  while (panels > 1 && batches * items_of(panels) < 2 * tbb::this_task_arena::max_concurrency()) panels = (panels + 1) / 2;
+  while (panels > 1 && batches * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
   long const items = items_of(panels);
 
   using call = detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
   call const c{problem, score, weighing, gain, also};
-  tbb::parallel_for(tbb::blocked_range<long>(0, batches * items), [&](tbb::blocked_range<long> const& range) {
-    for (long i = range.begin(); i < range.end(); ++i) {
-      auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
-      long const first = i % items * panels;
-      detail::attending<call>{c, position.data()}(first * panel_rows, std::min(panels, all_panels - first),
-                                                  i / items + 1 < batches ? next.data() : nullptr);
-    }
+  in_parallel(batches * items, [&](long i) {
+    auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
+    long const first = i % items * panels;
+    detail::attending<call>{c, position.data()}(first * panel_rows, std::min(panels, all_panels - first),
+                                                i / items + 1 < batches ? next.data() : nullptr);
   });
 }
 

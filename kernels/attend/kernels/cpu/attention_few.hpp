@@ -7,15 +7,14 @@
 #include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_score.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
+#include <attend/kernels/cpu/in_parallel.hpp>
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic push
@@ -63,7 +62,7 @@ struct few_part {
 /// Scores of R rows of queries (depth, a multiple of lanes, apart) against lanes / R keys: row r's follow one another in
 /// lanes r * lanes / R and on. Keys past `count` repeat the last.
 template <int R, class T>
-inline vec key_products(float const* query, T const* key, long stride, long count, long depth) {
+[[gnu::always_inline]] inline vec key_products(float const* query, T const* key, long stride, long count, long depth) {
   constexpr int K = lanes / R;
   long const apart = few_part::padded(depth);
   vec sum[lanes];
@@ -125,6 +124,41 @@ inline void add_values(float const (*weights)[few_block], T const* value, long s
     for (int i = 0; i < V; ++i) store(output + r * apart + i * lanes, sum[r][i]);
 }
 
+/// scores (rows, few_block) of all rows against a block of keys. `lines` are asked for with every group of keys.
+template <class T>
+[[gnu::noinline]] void few_scores(float const* query, long rows, T const* key, long stride, long keys, long depth,
+                                  float (*scores)[few_block], lines_ahead& ahead, int lines) {
+  auto const group = [&]<int R>(std::integral_constant<int, R>, long first) __attribute__((always_inline)) {
+    constexpr int K = lanes / R;
+    for (long j = 0; j < keys; j += K) {
+      if (j % lanes == 0) ahead.ask(lines);
+      alignas(64) float found[lanes];
+      store(found, key_products<R>(query + first * few_part::padded(depth), key + j * stride, stride, keys - j, depth));
+      for (int r = 0; r < R; ++r) std::memcpy(scores[first + r] + j, found + r * K, K * sizeof(float));
+    }
+  };
+  long r = 0;
+  for (; r + 4 <= rows; r += 4) group(std::integral_constant<int, 4>{}, r);
+  for (; r < rows; ++r) group(std::integral_constant<int, 1>{}, r);
+}
+
+/// output (rows, width) = output * rescale + weights (rows, keys) times value (keys, width).
+template <class T>
+[[gnu::noinline]] void few_outputs(float const (*weights)[few_block], float const* rescale, long rows, T const* value, long stride,
+                                   long keys, long width, float* output, lines_ahead& ahead, int lines) {
+  long const apart = few_part::padded(width);
+  auto const group = [&]<int R>(std::integral_constant<int, R>, long r) {
+    long e = 0;
+    for (; e + 8 / R * lanes <= apart; e += 8 / R * lanes)
+      add_values<R, 8 / R>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
+    for (; e < apart; e += lanes)
+      add_values<R, 1>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
+  };
+  long r = 0;
+  for (; r + 4 <= rows; r += 4) group(std::integral_constant<int, 4>{}, r);
+  for (; r < rows; ++r) group(std::integral_constant<int, 1>{}, r);
+}
+
 /// The i-th position of the batch axes, the last of them running fastest.
 template <std::size_t N>
 std::array<long, N> position_of(long const (&batch)[N], long i) {
@@ -137,7 +171,7 @@ std::array<long, N> position_of(long const (&batch)[N], long i) {
 
 /// The functor on a row's scores against `keys` keys from `first` on.
 template <int B, class F>
-void apply_along_keys(F const& f, row_range<B> const& row, long first, long keys, float* scores) {
+[[gnu::noinline]] void apply_along_keys(F const& f, row_range<B> const& row, long first, long keys, float* scores) {
   if constexpr (!std::is_same_v<F, argument<0>>) {
     lane_axis<B + 1, B + 2> at{};
     for (int i = 0; i < B; ++i) at.at[i] = row.batch[i];
@@ -190,35 +224,20 @@ class attending_few {
   long const width_ = few_part::padded(p_.width);
   lines_ahead ahead_;
 
-  /// R rows from row `first` on, and a block of keys.
-  template <int R>
-  void step(long first, long block, long keys, int lines) {
-    alignas(64) float scores[R][few_block];
-    float rescale[R];
+  void step(long rows, long block, long keys, int lines) {
     bool some = false;
-    for (int r = 0; r < R; ++r) some = some || kept_of<Empty>(score_, at_row_(first + r), block, block + keys) != tile::none;
+    for (long r = 0; r < rows; ++r) some = some || kept_of<Empty>(score_, at_row_(r), block, block + keys) != tile::none;
     if (!some) return;
-    constexpr int K = lanes / R;
-    for (long j = 0; j < keys; j += K) {
-      if (j % lanes == 0) ahead_.ask(lines);
-      alignas(64) float found[lanes];
-      store(found, key_products<R>(query_ + first * few_part::padded(p_.depth), key_.data + (block + j) * key_.row, key_.row, keys - j, p_.depth));
-      for (int r = 0; r < R; ++r) std::copy_n(found + r * K, K, scores[r] + j);
-    }
-    for (int r = 0; r < R; ++r) {
-      row_range<B> const row = at_row_(first + r);
+    alignas(64) float scores[few_most][few_block];
+    float rescale[few_most];
+    few_scores(query_, rows, key_.data + block * key_.row, key_.row, keys, p_.depth, scores, ahead_, lines);
+    for (long r = 0; r < rows; ++r) {
+      row_range<B> const row = at_row_(r);
       apply_along_keys(score_, row, block, keys, scores[r]);
-      rescale[r] = weights_of_row<Empty>(scores[r], keys, part_.max[first + r], part_.sum[first + r]);
+      rescale[r] = weights_of_row<Empty>(scores[r], keys, part_.max[r], part_.sum[r]);
       apply_along_keys(weighing_, row, block, keys, scores[r]);
     }
-    constexpr int V = 8 / R;
-    T const* const v = value_.data + block * value_.row;
-    float* const output = part_.output + first * width_;
-    long e = 0;
-    for (; e + V * lanes <= width_; e += V * lanes)
-      add_values<R, V>(scores, v + e, value_.row, keys, rescale, p_.width - e, output + e, width_, ahead_, lines);
-    for (; e < width_; e += lanes)
-      add_values<R, 1>(scores, v + e, value_.row, keys, rescale, p_.width - e, output + e, width_, ahead_, lines);
+    few_outputs(scores, rescale, rows, value_.data + block * value_.row, value_.row, keys, p_.width, part_.output, ahead_, lines);
   }
 
 public:
@@ -239,7 +258,7 @@ public:
     std::fill_n(part_.sum, rows, 0.0f);
     std::fill_n(part_.output, rows * width_, 0.0f);
     // The next block is asked for evenly over the passes on this one, so that reading never waits for computing.
-    long const bytes = (p_.depth + p_.width) * static_cast<long>(sizeof(T)), groups = rows / 4 + rows % 4 / 2 + rows % 2;
+    long const bytes = (p_.depth + p_.width) * static_cast<long>(sizeof(T)), groups = rows / 4 + rows % 4;
     long const passes = groups * (1 + (width_ + 4 * lanes - 1) / (4 * lanes));
     int const lines = static_cast<int>((bytes * lanes / 64 + passes - 1) / passes);
     for (long block = first; block < end; block += few_block) {
@@ -247,10 +266,7 @@ public:
       ahead_ = {};
       ahead_.want(value_.data + (block + keys) * value_.row, value_.row, next, p_.width);
       ahead_.want(key_.data + (block + keys) * key_.row, key_.row, next, p_.depth);
-      long r = 0;
-      for (; r + 4 <= rows; r += 4) step<4>(r, block, keys, lines);
-      for (; r + 2 <= rows; r += 2) step<2>(r, block, keys, lines);
-      for (; r < rows; ++r) step<1>(r, block, keys, lines);
+      step(rows, block, keys, lines);
     }
   }
 };
@@ -314,8 +330,7 @@ void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, S
   long const rows = few.all();
   long batch[B > 0 ? B : 1] = {}, batches = 1;
   for (int i = 0; i < B; ++i) batches *= batch[i] = i == few.axis ? 1 : p.batch[i];
-  long const threads = tbb::this_task_arena::max_concurrency();
-  long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads + batches - 1) / batches);
+  long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads() + batches - 1) / batches);
   long const each = ((p.keys + wanted - 1) / wanted + few_block - 1) / few_block * few_block, parts = (p.keys + each - 1) / each;
   long const part_floats = few_part::padded(few_part::floats(rows, p.width)), floats = part_floats + rows * few_part::padded(p.depth);
   float* const memory = few_memory(batches * parts * floats);
@@ -326,15 +341,13 @@ void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, S
       return row;
     };
   };
-  tbb::parallel_for(tbb::blocked_range<long>(0, batches * parts), [&](tbb::blocked_range<long> const& range) {
-    for (long i = range.begin(); i < range.end(); ++i) {
-      float* const mine = memory + i * floats;
-      long const first = i % parts * each;
-      auto const at_row = rows_at(i / parts);
-      few_part const part(mine, rows);
-      attending_few<Empty, T, Out, B, Score, Weighing, std::remove_const_t<decltype(at_row)>>{p, score, weighing, at_row, mine + part_floats, part}(
-          rows, first, std::min(first + each, p.keys));
-    }
+  in_parallel(batches * parts, [&](long i) {
+    float* const mine = memory + i * floats;
+    long const first = i % parts * each;
+    auto const at_row = rows_at(i / parts);
+    few_part const part(mine, rows);
+    attending_few<Empty, T, Out, B, Score, Weighing, std::remove_const_t<decltype(at_row)>>{p, score, weighing, at_row, mine + part_floats, part}(
+        rows, first, std::min(first + each, p.keys));
   });
   for (long i = 0; i < batches; ++i)
     for (long r = 0; r < rows; ++r)
