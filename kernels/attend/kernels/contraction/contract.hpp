@@ -13,9 +13,8 @@
 #pragma once
 #include <attend/kernels/contraction/cache.hpp>
 #include <attend/kernels/contraction/row.hpp>
-#include <attend/kernels/thrust/in_parallel.hpp>
+#include <attend/kernels/cpu/in_parallel.hpp>
 #include <new>
-#include <tbb/task_arena.h>
 
 namespace attend::kernels::contraction {
 namespace detail {
@@ -127,8 +126,8 @@ class worker {
   }
 
   // Brings a piece of an operand into scratch.
-  [[gnu::cold]] void pack(void const* from, data_type type, std::int64_t base, bool outer_depths,
-                              axis_list const& side, range s, range k, range g, stride_of stride, std::byte* to) {
+  [[gnu::cold]] void pack(void const* from, data_type type, std::int64_t base, bool outer_depths, axis_list const& side,
+                          range s, range k, range g, stride_of stride, std::byte* to) {
     std::int64_t const groups = q_.group.*stride ? g.count : 1;
     for (std::int64_t group = 0; group < groups; ++group) {
       auto const* const at = advance(from, base + group * (q_.group.*stride), type);
@@ -170,8 +169,10 @@ public:
       bool const ends[] = {g.count != q_.groups, m.count != q_.rows_a_piece, n.count != q_.columns_a_piece};
       for (std::int64_t i = 0; i < q_.depth_pieces; ++i) {
         range const k = piece(q_.depth_count, q_.depth_a_piece, i);
-        auto const x_at = q_.pack_x ? 0 : base[0] + q_.rows.offset(m.first, &axis::x) + q_.depths.offset(k.first, &axis::x);
-        auto const y_at = q_.pack_y ? 0 : base[1] + q_.columns.offset(n.first, &axis::y) + q_.depths.offset(k.first, &axis::y);
+        auto const x_at =
+            q_.pack_x ? 0 : base[0] + q_.rows.offset(m.first, &axis::x) + q_.depths.offset(k.first, &axis::x);
+        auto const y_at =
+            q_.pack_y ? 0 : base[1] + q_.columns.offset(n.first, &axis::y) + q_.depths.offset(k.first, &axis::y);
         bool const in_one_piece = q_.depth_pieces == 1;
         if (q_.pack_x && !(in_one_piece && packed_x_ == outer * q_.row_pieces + row_piece)) {
           pack(x_, q_.x_type, base[0], !q_.x_by_rows, q_.rows, m, k, g, &axis::x, x_scratch_);
@@ -187,8 +188,10 @@ public:
             base[4] + q_.rows.offset(m.first, &axis::residual) + q_.columns.offset(n.first, &axis::residual);
         bool const bias = q_.fused && bias_, residual = q_.fused && residual_;
         run_(*q_.products[plan::which(ends[0], ends[1], ends[2], k.count != q_.depth_a_piece, i > 0)],
-             q_.pack_x ? x_scratch_ : advance(x_, x_at, q_.x_type), q_.pack_y ? y_scratch_ : advance(y_, y_at, q_.y_type),
-             q_.stage ? staged_ : advance(out_, out_at, q_.out_type), bias ? advance(bias_, bias_at, q_.bias_type) : nullptr,
+             q_.pack_x ? x_scratch_ : advance(x_, x_at, q_.x_type),
+             q_.pack_y ? y_scratch_ : advance(y_, y_at, q_.y_type),
+             q_.stage ? staged_ : advance(out_, out_at, q_.out_type),
+             bias ? advance(bias_, bias_at, q_.bias_type) : nullptr,
              residual ? advance(residual_, residual_at, q_.residual_type) : nullptr, workspace_);
       }
     }
@@ -233,10 +236,10 @@ inline void contract(problem const& p) {
   auto const plan = detail::plan_cache::instance().find(p, threads, detail::meet(p, p.finish.residual));
   if (plan->empty) return;
   auto const tasks = plan->tasks();
-  auto const each = plan->parallel ? std::max<std::int64_t>(1, tasks / (threads * detail::tuning::tasks_a_thread)) : tasks;
-  passes::in_parallel((tasks + each - 1) / each, [&](long i) {
-    detail::run_tasks(*plan, p, i * each, std::min(tasks, (i + 1) * each));
-  });
+  auto const each =
+      plan->parallel ? std::max<std::int64_t>(1, tasks / (threads * detail::tuning::tasks_a_thread)) : tasks;
+  cpu::in_parallel((tasks + each - 1) / each,
+                      [&](long i) { detail::run_tasks(*plan, p, i * each, std::min(tasks, (i + 1) * each)); });
 }
 
 } // namespace attend::kernels::contraction

@@ -11,12 +11,12 @@ namespace attend::kernels::contraction::detail {
 
 // What the pieces are measured by, on the machines at hand.
 struct tuning {
-  static constexpr double parallel_flops = 4e5;   // below this a problem is computed where it is called
-  static constexpr double task_flops = 4e6;       // the least a task is cut down to (about 50 us of one core)
+  static constexpr double parallel_flops = 4e5; // below this a problem is computed where it is called
+  static constexpr double task_flops = 4e6;     // the least a task is cut down to (about 50 us of one core)
   static constexpr std::int64_t tasks_a_thread = 4;
   static constexpr std::int64_t smallest_side = 96; // pieces of matrices are not cut narrower
   static constexpr std::int64_t side_multiple = 24;
-  static constexpr std::int64_t few_rows = 24;      // an axis shorter than this is joined with the others by packing
+  static constexpr std::int64_t few_rows = 24; // an axis shorter than this is joined with the others by packing
   static constexpr std::int64_t sums = std::int64_t(1) << 17;          // elements written before a pass over them
   static constexpr std::int64_t packed = std::int64_t(1) << 20;        // elements of x, and of y, packed at a time
   static constexpr std::int64_t packed_narrow = std::int64_t(1) << 16; // the same for products of few rows or columns
@@ -48,7 +48,8 @@ struct shape_key {
   }
   std::uint64_t hash() const {
     std::uint64_t h = count;
-    for (int i = 0; i < count; ++i) h = (std::rotl(h, 29) ^ static_cast<std::uint64_t>(values[i])) * 0x9e3779b97f4a7c15u;
+    for (int i = 0; i < count; ++i)
+      h = (std::rotl(h, 29) ^ static_cast<std::uint64_t>(values[i])) * 0x9e3779b97f4a7c15u;
     return h ^ (h >> 32);
   }
 };
@@ -62,12 +63,12 @@ struct plan {
   bool swapped = false, empty = false, nothing_to_sum = false;
 
   data_type x_type{}, y_type{}, out_type{}, bias_type{}, residual_type{};
-  data_type type = data_type::f32;                // of the product's operands
-  bool pack_x = false, pack_y = false;            // x and y go through scratch
-  bool x_by_rows = true, y_by_rows = true;        // packed x: rows of depths (or depths of rows); y: depths of columns
-  bool stage = false;                             // sums go through scratch
-  bool fused = false;                             // oneDNN does all of the epilogue
-  bool plain = false;                             // the epilogue does nothing
+  data_type type = data_type::f32;         // of the product's operands
+  bool pack_x = false, pack_y = false;     // x and y go through scratch
+  bool x_by_rows = true, y_by_rows = true; // packed x: rows of depths (or depths of rows); y: depths of columns
+  bool stage = false;                      // sums go through scratch
+  bool fused = false;                      // oneDNN does all of the epilogue
+  bool plain = false;                      // the epilogue does nothing
   float scale = 1;
   activation function = activation::none;
 
@@ -92,7 +93,8 @@ inline std::int64_t pieces(std::int64_t all, std::int64_t piece) { return (all +
 
 // Whether a matrix product can read (or write) rows x columns with these strides, and the strides to name where one of
 // the two is a single one.
-[[gnu::cold]] inline bool readable(std::int64_t rows, std::int64_t columns, std::int64_t& row_stride, std::int64_t& column_stride) {
+[[gnu::cold]] inline bool readable(std::int64_t rows, std::int64_t columns, std::int64_t& row_stride,
+                                   std::int64_t& column_stride) {
   if (columns == 1) column_stride = row_stride == 1 ? rows : 1;
   if (rows == 1) row_stride = column_stride == 1 ? columns : 1;
   return (column_stride == 1 && row_stride >= columns) || (row_stride == 1 && column_stride >= rows);
@@ -229,8 +231,8 @@ class planner {
         occurs = occurs && part[j] > 0 && (ends[j] || all[j] >= piece[j]);
       }
       // The first piece of the depth is a whole one (there is none smaller than a whole one), the later ones add to it.
-      if (!occurs || (later ? q.depth_pieces == 1 || (!ends[3] && q.depth_pieces == 2 && all[3] % piece[3] != 0)
-                            : ends[3]))
+      if (!occurs ||
+          (later ? q.depth_pieces == 1 || (!ends[3] && q.depth_pieces == 2 && all[3] % piece[3] != 0) : ends[3]))
         continue;
       product_shape s;
       s.groups = part[0], s.rows = part[1], s.columns = part[2], s.depth = part[3];

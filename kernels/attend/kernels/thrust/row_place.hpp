@@ -16,7 +16,8 @@ template <class T>
 }
 template <class T>
 [[gnu::always_inline]] inline auto load_at(T const* p, long step, int count) {
-  if (step == 1 && count == cpu::lanes) [[likely]] return cpu::load_lanes(p, 1, cpu::lanes);
+  if (step == 1 && count == cpu::lanes) [[likely]]
+    return cpu::load_lanes(p, 1, cpu::lanes);
   if (step == 0) return cpu::load_lanes(p, 0, cpu::lanes);
   return load_rest(p, step, count);
 }

@@ -12,6 +12,7 @@
 #include <attend/kernels/thrust/row_place.hpp>
 #include <attend/kernels/thrust/rows_schedule.hpp>
 #include <attend/pack.hpp>
+#include <tuple>
 
 namespace attend::kernels::passes {
 
@@ -60,17 +61,17 @@ struct rows_pass {
   // What stage I is accumulated in.
   template <int I, int... Before>
   static auto sum_at(std::integer_sequence<int, Before...>) {
-    using value_type = decltype(value<L>(std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
-                                         std::declval<row_place<L, Axes>&>().to(0, 1),
-                                         std::declval<sum_t<Before> const&>()...));
+    using value_type =
+        decltype(value<L>(std::declval<typename stage_traits<stage_at<I>>::functor const&>(),
+                          std::declval<row_place<L, Axes>&>().to(0, 1), std::declval<sum_t<Before> const&>()...));
     return std::type_identity<accumulator<L, std::remove_cvref_t<value_type>>>{};
   }
   template <int I>
   using sum_t = typename decltype(sum_at<I>(std::make_integer_sequence<int, I>{}))::type;
 
   template <int I, int... Before>
-  static void reduce(rows_pass const& p, row_group const& g, row_block const& b, std::byte* to, std::byte const* const* args,
-                     std::integer_sequence<int, Before...>) {
+  static void reduce(rows_pass const& p, row_group const& g, row_block const& b, std::byte* to,
+                     std::byte const* const* args, std::integer_sequence<int, Before...>) {
     using Op = typename stage_traits<stage_at<I>>::op;
     using A = sum_t<I>;
     // A copy, which no store can change: strides stay in registers.
@@ -94,7 +95,8 @@ struct rows_pass {
       for (long x = begin; x < end; x += width, column = (column + 1) & mask) {
         int const count = static_cast<int>(std::min<long>(width, end - x));
         [[maybe_unused]] int const arg = vertical ? column : 0;
-        A v = accumulated<L>(value<L>(f, at.to(x, count), reinterpret_cast<sum_t<Before> const*>(args[Before])[arg]...));
+        A v =
+            accumulated<L>(value<L>(f, at.to(x, count), reinterpret_cast<sum_t<Before> const*>(args[Before])[arg]...));
         if (count < width && !vertical) v = first_lanes<L>(v, count, neutral);
         sum[column] = combine<Op>(sum[column], v);
       }
@@ -123,13 +125,14 @@ struct rows_pass {
       int column = 0;
       for (long x = begin; x < end; x += width, to += width * stride, column += vertical) {
         int const count = static_cast<int>(std::min<long>(width, end - x));
-        passes::write<L>(to, stride, count, value<L>(f, at.to(x, count), reinterpret_cast<sum_t<I> const*>(args[I])[column]...));
+        passes::write<L>(to, stride, count,
+                         value<L>(f, at.to(x, count), reinterpret_cast<sum_t<I> const*>(args[I])[column]...));
       }
     }
   }
 
   template <int I>
-  static constexpr row_stage stage_of() {
+  static row_stage stage_of() {
     using Op = typename stage_traits<stage_at<I>>::op;
     return {[](void const* p, row_group const& g, row_block const& b, std::byte* to, std::byte const* const* args) {
               reduce<I>(*static_cast<rows_pass const*>(p), g, b, to, args, std::make_integer_sequence<int, I>{});
@@ -140,11 +143,17 @@ struct rows_pass {
   void run(bool whole, std::integer_sequence<int, I...> all) const {
     static_assert(sizeof...(I) <= rows_schedule::max_stages, "rows take at most 8 stages");
     static_cast<void>(all);
-    static constexpr row_stage table[] = {stage_of<I>()..., {}};
-    rows_schedule{geometry, this, table, sizeof...(I), whole,
+    row_stage const table[] = {stage_of<I>()..., {}};
+    rows_schedule{geometry,
+                  this,
+                  table,
+                  sizeof...(I),
+                  whole,
                   [](void const* p, row_group const& g, row_block const& b, std::byte const* const* args) {
-                    write(*static_cast<rows_pass const*>(p), g, b, args, std::make_integer_sequence<int, sizeof...(I)>{});
-                  }}.run();
+                    write(*static_cast<rows_pass const*>(p), g, b, args,
+                          std::make_integer_sequence<int, sizeof...(I)>{});
+                  }}
+        .run();
   }
 };
 
@@ -168,7 +177,8 @@ void rows(strided<T, R> const& out, long const* inner, Final const& f, Stages co
   // A page of a line where it is read once, less where a group's lines should stay in the cache for the next stage.
   constexpr int side_by_side = !Whole && sizeof...(Stages) == 1 ? 1024 : 128;
   rows_geometry const geometry(extent, axes, Outer, lane, width, side_by_side);
-  rows_pass<L, axes, T, R, Final, Stages...>{geometry, out, f, kept}.run(Whole, std::make_integer_sequence<int, sizeof...(Stages)>{});
+  rows_pass<L, axes, T, R, Final, Stages...>{geometry, out, f, kept}.run(
+      Whole, std::make_integer_sequence<int, sizeof...(Stages)>{});
 }
 
 } // namespace detail

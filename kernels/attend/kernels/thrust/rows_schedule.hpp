@@ -117,7 +117,8 @@ struct rows_schedule {
         std::byte* const sum = memory.data() + group * each * size;
         int const used = geometry.group_at(group).used;
         for (long step = 1; step < each; step *= 2)
-          for (long i = 0; i + step < each; i += 2 * step) stages[stage].combine(sum + i * size, sum + (i + step) * size, used);
+          for (long i = 0; i + step < each; i += 2 * step)
+            stages[stage].combine(sum + i * size, sum + (i + step) * size, used);
         if (!geometry.vertical) stages[stage].across(sum);
         std::copy(sum, sum + size, result(stage, group));
       }
