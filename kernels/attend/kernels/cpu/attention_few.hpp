@@ -273,7 +273,7 @@ public:
 
 /// One row's results from its parts, number i's of which is parts(i).
 template <class Empty, class T, class Out, int B, class Gain, class Sum, class Parts>
-void finish_few(attention_problem<T, Out, B> const& p, Gain const& gain, matrix<Sum, B> const& sums, row_range<B> const& row,
+[[gnu::cold]] void finish_few(attention_problem<T, Out, B> const& p, Gain const& gain, matrix<Sum, B> const& sums, row_range<B> const& row,
                 long r, long count, Parts const& parts) {
   long const width = few_part::padded(p.width);
   float* const output = parts(0).output + r * width;
@@ -325,7 +325,7 @@ inline float* few_memory(long floats) {
 
 /// The whole problem, whose rows are few.
 template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Sum>
-void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, Score const& score, Weighing const& weighing,
+[[gnu::cold]] void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, Score const& score, Weighing const& weighing,
                    Gain const& gain, matrix<Sum, B> const& sums) {
   long const rows = few.all();
   long batch[B > 0 ? B : 1] = {}, batches = 1;
