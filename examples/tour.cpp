@@ -32,6 +32,22 @@ int main() {
   auto uniform = softmax(masked(q * transpose(k) / 8, drop(padding(t, lengths))), attend::empty_row::uniform) * v;
   // [/masks]
 
+  // [weights]
+  auto dropped = attend::dropout(softmax(q * transpose(k) / 8), 0.1, 42) * v;            // the same bits on every machine
+  auto z = attend::normal<float>(n = 8);
+  auto shared = softmax(q * transpose(k) / 8, attend::sink(z)) * v;                      // a sink takes its share of every row
+  auto gates = sigmoid(q * transpose(k) / 8 - 3) * v;                                    // no softmax at all
+  auto decay = contract(hadamard(where(causal(s, t), q * transpose(k), 0),               // linear attention that forgets
+                                 exp(-0.01f * (index(s) - index(t)))), v, t);
+  // [/weights]
+
+  // [packed]
+  auto tokens = attend::normal<float>(n = 8, s = 220, d = 64_c);                         // three sequences, end to end
+  auto offsets = attend::values<std::int64_t>({0, 100, 120, 220}, b = 4);
+  auto packed = softmax(masked(tokens * transpose(tokens) / 8,                           // tiles between sequences are skipped
+                               keep(same_sequence(s, prime(s), offsets) && causal(s, prime(s))))) * tokens;
+  // [/packed]
+
   // [groups]
   auto kg = attend::normal<float>(b = 2, g = 2, t = 120, d = 64_c);                      // two key-value heads
   auto vg = attend::normal<float>(b = 2, g = 2, t = 120, d = 64_c);
@@ -50,7 +66,8 @@ int main() {
   // [evaluate]
   auto o = evaluate(alibi);                                                              // a tensor where the operands live
   evaluate(into(o), capped);                                                             // into one that is there
-  auto [out, weights] = evaluate(softmax(q * transpose(k)) * v, softmax(q * transpose(k))); // sharing what they share
+  auto scores = q * transpose(k) / 8;
+  auto [out, weights, sums] = evaluate(softmax(scores) * v, softmax(scores), logsumexp(scores)); // all by one kernel
   std::cout << explain(block);                                                           // tree, steps, operations, bytes
   // [/evaluate]
 
@@ -60,9 +77,16 @@ int main() {
   evaluate(into(o), cached);
   evaluate(into(o), uniform);
   static_assert(attend::is_fused<decltype(alibi)> && attend::is_fused<decltype(capped)> && attend::is_fused<decltype(local)>);
+  auto const p = evaluate(packed);
+  evaluate(into(o), dropped);
+  evaluate(into(o), shared);
+  evaluate(into(o), gates);
+  evaluate(into(o), decay);
+  static_assert(attend::is_fused<decltype(dropped)> && attend::is_fused<decltype(shared)> && attend::is_fused<decltype(gates)>);
+  static_assert(attend::is_fused<decltype(decay)> && attend::is_fused<decltype(packed)>);
   static_assert(attend::is_fused<decltype(sinks)> && attend::is_fused<decltype(grouped)> && attend::is_fused<decltype(block)>);
   auto const g = evaluate(grouped);
   auto const y = evaluate(block);
   auto const own = attend::normal<float>(b = 2, seq = 7);
-  std::printf("%ld %ld %ld %ld %ld\n", g.size(), y.size(), own.extent(seq), out.size(), weights.size());
+  std::printf("%ld %ld %ld %ld %ld %ld %ld\n", g.size(), y.size(), p.size(), own.extent(seq), out.size(), weights.size(), sums.size());
 }
