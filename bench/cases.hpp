@@ -41,7 +41,6 @@ inline constexpr long left_window = 256, document = 512;
 /// Every case there is, in the order of registration.
 std::vector<named_case>& all_cases();
 
-
 /// Names a problem, counts its costs and lists it.
 void add(problem what, call (*prepare)(problem const&));
 

@@ -74,7 +74,8 @@ std::shared_ptr<std::byte[]> touched_memory() {
 
 call copy() {
   return [from = touched_memory(), to = touched_memory()] {
-    tbb::parallel_for(std::size_t{0}, blocks, [&](std::size_t i) { std::memcpy(to.get() + i * block, from.get() + i * block, block); });
+    tbb::parallel_for(std::size_t{0}, blocks,
+                      [&](std::size_t i) { std::memcpy(to.get() + i * block, from.get() + i * block, block); });
     benchmark::ClobberMemory();
   };
 }
@@ -88,7 +89,8 @@ void read_block(vector const* x) {
 
 call read() {
   return [memory = touched_memory()] {
-    tbb::parallel_for(std::size_t{0}, blocks, [&](std::size_t i) { read_block(reinterpret_cast<vector const*>(memory.get() + i * block)); });
+    tbb::parallel_for(std::size_t{0}, blocks,
+                      [&](std::size_t i) { read_block(reinterpret_cast<vector const*>(memory.get() + i * block)); });
   };
 }
 

@@ -12,11 +12,11 @@ call decode(problem const& p) {
     decltype(attend::normal<T>(b = 1, g = 1, t = 1, d = D{})) k, v;
     decltype(attend::normal<T>(b = 1, g = 1, r = 1, s = 1, d = D{})) out;
   };
-  auto const x = std::make_shared<cache>(cache{
-      attend::normal<T>(b = p.batch, n = p.heads, s = p.queries, d = D{}),
-      attend::normal<T>(b = p.batch, g = p.groups, t = p.keys, d = D{}),
-      attend::normal<T>(b = p.batch, g = p.groups, t = p.keys, d = D{}),
-      attend::uninitialized<T>(b = p.batch, g = p.groups, r = p.heads / p.groups, s = p.queries, d = D{})});
+  auto const x = std::make_shared<cache>(
+      cache{attend::normal<T>(b = p.batch, n = p.heads, s = p.queries, d = D{}),
+            attend::normal<T>(b = p.batch, g = p.groups, t = p.keys, d = D{}),
+            attend::normal<T>(b = p.batch, g = p.groups, t = p.keys, d = D{}),
+            attend::uninitialized<T>(b = p.batch, g = p.groups, r = p.heads / p.groups, s = p.queries, d = D{})});
   float const scale = 1 / std::sqrt(static_cast<float>(D::value));
   return [x, scale, groups = p.groups] {
     evaluate(into(x->out), softmax(split(x->q, n, g = groups, r) * transpose(x->k) * scale) * x->v);

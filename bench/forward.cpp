@@ -12,7 +12,8 @@ call full(problem const& p) {
 
 template <class T, class D>
 call causal(problem const& p) {
-  return evaluation<T, D>(p, [](auto& x) { return softmax(masked(x.q * transpose(x.k) * x.scale, keep(attend::causal(s, t)))) * x.v; });
+  return evaluation<T, D>(
+      p, [](auto& x) { return softmax(masked(x.q * transpose(x.k) * x.scale, keep(attend::causal(s, t)))) * x.v; });
 }
 
 template <class T, class D>

@@ -6,26 +6,30 @@
 //   bench [--threads N] --serve                            reads a case's name a line, answers with a JSON object a line
 #include "cases.hpp"
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <benchmark/benchmark.h>
 #include <iostream>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <oneapi/tbb/global_control.h>
+#include <string>
+#include <utility>
 
 namespace {
 
 using nlohmann::json;
 
-// The case that was asked for last stays ready, so that asking for it again starts at once.
-bench::call& ready(bench::named_case const& c) {
-  static bench::named_case const* last = nullptr;
-  static bench::call repeat;
-  if (last != &c) {
-    repeat = {}; // frees its memory before more is taken
-    repeat = c.prepare();
-    repeat(); // warms up
-    last = &c;
+// The two cases asked for last stay ready, so that a case and the one it is compared with can take turns.
+bench::call const& ready(bench::named_case const& c) {
+  static std::list<std::pair<bench::named_case const*, bench::call>> kept;
+  auto const found = std::find_if(kept.begin(), kept.end(), [&](auto const& x) { return x.first == &c; });
+  if (found != kept.end()) kept.splice(kept.begin(), kept, found);
+  else {
+    if (kept.size() > 1) kept.pop_back(); // frees its memory before more is taken
+    kept.emplace_front(&c, c.prepare());
+    kept.front().second(); // warms up
   }
-  return repeat;
+  return kept.front().second;
 }
 
 void register_all() {
@@ -45,7 +49,7 @@ void register_all() {
 
 json listing() {
 #if defined(__clang__)
-  std::string const compiler = "clang++ " __clang_version__;
+  std::string const compiler = "clang++ " + std::to_string(__clang_major__) + "." + std::to_string(__clang_minor__);
 #else
   std::string const compiler = "g++ " __VERSION__;
 #endif
@@ -60,11 +64,23 @@ json listing() {
 #endif
   json cases = json::array();
   for (auto const& c : bench::all_cases())
-    cases.push_back({{"name", c.name}, {"kind", c.what.kind}, {"dtype", c.what.dtype}, {"score", c.what.score},
-                     {"batch", c.what.batch}, {"heads", c.what.heads}, {"groups", c.what.groups},
-                     {"queries", c.what.queries}, {"keys", c.what.keys}, {"depth", c.what.depth},
-                     {"kept", c.kept}, {"flops", c.flops}, {"bytes", c.bytes}});
-  return {{"compiler", compiler}, {"flags", BENCH_FLAGS}, {"vectors", vectors}, {"cases", cases},
+    cases.push_back({{"name", c.name},
+                     {"kind", c.what.kind},
+                     {"dtype", c.what.dtype},
+                     {"score", c.what.score},
+                     {"batch", c.what.batch},
+                     {"heads", c.what.heads},
+                     {"groups", c.what.groups},
+                     {"queries", c.what.queries},
+                     {"keys", c.what.keys},
+                     {"depth", c.what.depth},
+                     {"kept", c.kept},
+                     {"flops", c.flops},
+                     {"bytes", c.bytes}});
+  return {{"compiler", compiler},
+          {"flags", BENCH_FLAGS},
+          {"vectors", vectors},
+          {"cases", cases},
           {"scores", {{"cap", bench::cap}, {"window", bench::left_window}, {"document", bench::document}}}};
 }
 
@@ -73,7 +89,8 @@ struct seconds_reporter : benchmark::BenchmarkReporter {
   bool ReportContext(Context const&) override { return true; }
   void ReportRuns(std::vector<Run> const& runs) override {
     for (auto const& run : runs)
-      answer = {{"seconds", run.real_accumulated_time / static_cast<double>(run.iterations)}, {"calls", run.iterations}};
+      answer = {{"seconds", run.real_accumulated_time / static_cast<double>(run.iterations)},
+                {"calls", run.iterations}};
   }
   json answer = {{"error", "no such case"}};
 };

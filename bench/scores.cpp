@@ -9,7 +9,8 @@ using depth = decltype(64_c);
 
 template <class T>
 call softcap(problem const& p) {
-  return evaluation<T, depth>(p, [](auto& x) { return softmax(cap * tanh(x.q * transpose(x.k) * x.scale / cap)) * x.v; });
+  return evaluation<T, depth>(p,
+                              [](auto& x) { return softmax(cap * tanh(x.q * transpose(x.k) * x.scale / cap)) * x.v; });
 }
 
 template <class T>
@@ -22,11 +23,11 @@ call window(problem const& p) {
 template <class T>
 call alibi(problem const& p) {
   auto slopes = attend::uninitialized<float>(n = p.heads); // 2^-1 ... 2^-8 for eight heads
-  for (long i = 0; i < p.heads; ++i) slopes(n = i) = std::exp2(-8.f * static_cast<float>(i + 1) / static_cast<float>(p.heads));
+  for (long i = 0; i < p.heads; ++i)
+    slopes(n = i) = std::exp2(-8.f * static_cast<float>(i + 1) / static_cast<float>(p.heads));
   auto const slope = std::make_shared<decltype(slopes)>(std::move(slopes));
-  return evaluation<T, depth>(p, [slope](auto& x) {
-    return softmax(x.q * transpose(x.k) * x.scale + *slope * (index(t) - index(s))) * x.v;
-  });
+  return evaluation<T, depth>(
+      p, [slope](auto& x) { return softmax(x.q * transpose(x.k) * x.scale + *slope * (index(t) - index(s))) * x.v; });
 }
 
 template <class T>
@@ -35,7 +36,8 @@ call documents(problem const& p) {
   auto of_key = attend::uninitialized<std::int32_t>(t = p.keys);
   for (long i = 0; i < p.queries; ++i) of_query(s = i) = static_cast<std::int32_t>(i / document);
   for (long i = 0; i < p.keys; ++i) of_key(t = i) = static_cast<std::int32_t>(i / document);
-  auto const ids = std::make_shared<std::pair<decltype(of_query), decltype(of_key)>>(std::move(of_query), std::move(of_key));
+  auto const ids =
+      std::make_shared<std::pair<decltype(of_query), decltype(of_key)>>(std::move(of_query), std::move(of_key));
   return evaluation<T, depth>(p, [ids](auto& x) {
     return softmax(masked(x.q * transpose(x.k) * x.scale, keep(attend::same_document(ids->first, ids->second)))) * x.v;
   });
