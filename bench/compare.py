@@ -189,6 +189,8 @@ def main():
     results.update(extras.all_of(chosen))
     path, text = write(results, chosen.results)
     print(text)
+    if subprocess.run([sys.executable, HERE / "plot.py", path.with_suffix(".json")], stderr=subprocess.DEVNULL).returncode:
+        print("  no plot: matplotlib is missing or failed", file=sys.stderr)
     print(f"Written to {path}.md and {path.name}.json", file=sys.stderr)
 
 

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention over whole sequences, full and causal; and many queries of few keys.
-#include "operands.hpp"
+#include "formulas.hpp"
 
 namespace bench {
 namespace {
 
 template <class T, class D>
 call full(problem const& p) {
-  return evaluation<T, D>(p, [](auto& x) { return softmax(x.q * transpose(x.k) * x.scale) * x.v; });
+  return evaluation<T, D>(p, full_attention);
 }
 
 template <class T, class D>
 call causal(problem const& p) {
-  return evaluation<T, D>(
-      p, [](auto& x) { return softmax(masked(x.q * transpose(x.k) * x.scale, keep(attend::causal(s, t)))) * x.v; });
+  return evaluation<T, D>(p, causal_attention);
 }
 
 template <class T, class D>
