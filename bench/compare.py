@@ -54,7 +54,7 @@ def listing(folder):
 
 def small(case):
     """Whether a case belongs to a quick run."""
-    return case["flops"] < 3e9 and case["keys"] <= 16384
+    return case["flops"] < 5e9 and case["keys"] <= 16384
 
 
 def plain_of(case, cases):
@@ -137,7 +137,7 @@ def machine():
 
 
 def write(results, folder):
-    """Writes table and JSON under the same name and prints the table."""
+    """Writes table and JSON under the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     slug = re.sub("[^a-z0-9]+", "-", results["machine"]["cpu"].lower()).strip("-")
     path = folder / f"{results['date']}-{slug}"
@@ -163,6 +163,7 @@ def main():
         "machine": machine(),
         "ours": [{key: build[key] for key in ("compiler", "flags", "vectors")} for build in builds],
         "peers": {},
+        "peers_missing": {},
         "rounds": chosen.rounds,
         "seconds": chosen.seconds,
         "threads": chosen.threads,
@@ -181,15 +182,17 @@ def main():
                 found = measured(case, plain, beside, ours, peers, chosen.rounds)
                 row = rates(case, plain, beside, columns[0], found)
                 results["cases"].append({"threads": threads, **row})
+                results["peers"].update({worker.column: worker.version for worker in peers})
+                results["peers_missing"] = {worker.column: worker.refusal for worker in peers if worker.refusal}
+                write(results, chosen.results)  # so that a run cut short leaves what it had
         finally:
             for worker in [*ours, *peers]:
                 worker.end()
-        results["peers"].update({worker.column: worker.version for worker in peers})
-        results["peers_missing"] = {worker.column: worker.refusal for worker in peers if worker.refusal}
     results.update(extras.all_of(chosen))
     path, text = write(results, chosen.results)
     print(text)
-    if subprocess.run([sys.executable, HERE / "plot.py", path.with_suffix(".json")], stderr=subprocess.DEVNULL).returncode:
+    plot = [sys.executable, HERE / "plot.py", path.with_suffix(".json")]
+    if subprocess.run(plot, stderr=subprocess.DEVNULL).returncode:
         print("  no plot: matplotlib is missing or failed", file=sys.stderr)
     print(f"Written to {path}.md and {path.name}.json", file=sys.stderr)
 

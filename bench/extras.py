@@ -37,7 +37,8 @@ def accuracy(chosen):
         print(f"  accuracy/{name}", file=sys.stderr, flush=True)
         subprocess.run([program, name, folder], check=True)
         command = [sys.executable, HERE / "errors.py", name, folder]
-        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        counted = subprocess.run(command, capture_output=True, text=True)
+        rows.append(json.loads(counted.stdout) if counted.returncode == 0 else {"name": name, "error": counted.stderr})
     return rows
 
 

@@ -3,7 +3,7 @@
 //
 //   bench [--threads N] [--benchmark_filter=REGEX ...]     a table, as Google Benchmark prints it
 //   bench [--threads N] --list                             the compiler and every case as one JSON object
-//   bench [--threads N] --serve                            reads a case's name a line, answers with a JSON object a line
+//   bench [--threads N] --serve                            reads a case's name a line, answers with JSON a line
 #include "cases.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>

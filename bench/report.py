@@ -3,6 +3,11 @@
 
 NAMES = {"pytorch": "PyTorch SDPA", "flex": "FlexAttention", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
+CONVENTIONS = """\
+Shapes are batch x heads[:key-value heads] x queries[:keys] x head dim; 4 B H S S D operations, half of them if causal.
+"ours / best peer" is the ratio of speeds, above 1 where ours is faster.
+"""
+
 
 def aligned(header, rows):
     """A Markdown table whose columns line up as plain text too."""
@@ -25,8 +30,8 @@ def cell(row, column, number):
     """A figure of a column, or why there is none."""
     if column in row["medians"]:
         return number(row["medians"][column])
-    error = row["errors"].get(column, "")
-    return "-" if not error or error.startswith("not offered") else "failed"
+    error = row["errors"].get(column, "not offered")
+    return "-" if error.startswith("not offered") else "missing" if error.startswith("ModuleNotFound") else "failed"
 
 
 def advantage(results, row):
@@ -53,7 +58,8 @@ def forward(results, threads):
         ours = row["medians"].get(results["columns"][0])
         share = f"{100 * row['flops'] / ours / peak:.0f} %" if peak and ours else "-"
         cells = [cell(row, column, lambda x: f"{row['flops'] / x / 1e9:.1f}") for column in results["columns"]]
-        return [label(row), *cells, f"{peak / 1e9:.1f}" if peak else "-", share, advantage(results, row)]
+        peak = f"{peak / 1e9:.1f}" if peak else "-"
+        return [label(row), *cells, peak, share, advantage(results, row)]
 
     header = ["GFLOP/s", *names_of(results), "FMA peak", "share of peak", "ours / best peer"]
     return part(results, "forward", threads, header, line)
@@ -62,7 +68,7 @@ def forward(results, threads):
 def score(results, threads):
     """Picoseconds a kept score, and in parentheses that over plain attention's."""
     def line(row):
-        shown = [column for column in results["columns"] if column in results["columns"][:len(results["ours"])] or column == "flex"]
+        shown = [*results["columns"][:len(results["ours"])], "flex"]
         over = row.get("over_plain", {})
         text = lambda column: cell(row, column, lambda x: f"{1e12 * x / row['kept']:.0f}") + (
             f" ({over[column]:.2f} x)" if column in over else "")
@@ -80,7 +86,8 @@ def decode(results, threads):
         cells = [cell(row, column, lambda x: f"{row['bytes'] / x / 1e9:.2f}") for column in results["columns"]]
         read, copy = (row["ceilings"].get(f"ceiling/{name}") for name in ("read", "copy"))
         share = f"{100 * row['bytes'] / ours / read:.0f} %" if read and ours else "-"
-        return [label(row), *cells, *(f"{x / 1e9:.2f}" if x else "-" for x in (read, copy)), share, advantage(results, row)]
+        bandwidths = [f"{x / 1e9:.2f}" if x else "-" for x in (read, copy)]
+        return [label(row), *cells, *bandwidths, share, advantage(results, row)]
 
     header = ["GB/s of K and V", *names_of(results), "read", "copy", "share of read", "ours / best peer"]
     return part(results, "decode", threads, header, line)
@@ -110,9 +117,9 @@ def accuracy(results):
     """Errors against float64."""
     if not results.get("accuracy"):
         return ""
-    rows = [[row["name"], *(f"{row[side][what]:.2e}" if side in row else row.get("error", "-")
-                            for side in ("ours", "pytorch") for what in ("max", "mean"))]
-            for row in results["accuracy"]]
+    figures = [(side, what) for side in ("ours", "pytorch") for what in ("max", "mean")]
+    text = lambda row, side, what: f"{row[side][what]:.2e}" if side in row else "missing"
+    rows = [[row["name"], *(text(row, *figure) for figure in figures)] for row in results["accuracy"]]
     header = ["against float64", "ours, max", "ours, mean", "PyTorch, max", "PyTorch, mean"]
     return "## Absolute error against the float64 oracle\n\n" + aligned(header, rows) + "\n"
 
@@ -120,16 +127,15 @@ def accuracy(results):
 def table(results):
     """All of it."""
     m = results["machine"]
-    peers = [results["peers"][column] for column in results["peers"] if column not in results.get("peers_missing", {})]
+    peers = [version for column, version in results["peers"].items() if column not in results["peers_missing"]]
     text = [f"# {m['cpu']}, {m['cores']} cores, {results['date']}\n"]
     for build in results["ours"]:
         text.append(f"Ours: {build['compiler']}, `{build['flags']}`, {build['vectors']}.  ")
     text.append(f"Peers: {', '.join(peers) or 'none'}.  ")
-    for column, why in results.get("peers_missing", {}).items():
+    for column, why in results["peers_missing"].items():
         text.append(f"Missing: {NAMES[column]} ({why}).  ")
-    text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all sides taking turns; medians. "
-                "Shapes are batch x heads[:key-value heads] x queries[:keys] x head dim. 4 B H S S D operations, half if "
-                "causal. \"ours / best peer\" above 1 means ours is faster.\n")
+    text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all taking turns; medians.  ")
+    text.append(CONVENTIONS)
     for threads in results["threads"]:
         parts = "".join(f(results, threads) for f in (forward, score, decode, short))
         if parts:
