@@ -100,7 +100,8 @@ class Peer(Worker):
 
     def __init__(self, column, threads, seconds, cache):
         script = [sys.executable, str(HERE / "peers.py"), column]
-        environment = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+        compiled = cache / f"{threads}-threads"  # the number of threads is part of what is compiled
+        environment = {"TORCHINDUCTOR_CACHE_DIR": str(compiled), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         super().__init__(column, [*script, f"--threads={threads}", f"--seconds={seconds}"], environment)
 
     def greeted(self):
