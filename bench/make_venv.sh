@@ -7,9 +7,12 @@ requirements=$(dirname "$0")/requirements.txt
 cmp -s "$requirements" "$folder/.installed" && exit 0
 
 python3 -m venv "$folder" || exit 1
+all=yes
 while read -r requirement; do
   echo "   $requirement"
-  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement" ||
-    echo "   not to be had: $requirement"
+  if ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement"; then
+    echo "   not to be had: $requirement; the next run tries again"
+    all=no
+  fi
 done <"$requirements"
-cp "$requirements" "$folder/.installed"
+[ $all = no ] || cp "$requirements" "$folder/.installed"
