@@ -47,7 +47,7 @@ call multiply_add() {
 
 #ifdef __AVX512BF16__
 void dot_product_chunk() {
-  std::array<__m512, chains> sum{};
+  __m512 sum[chains] = {};
   auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00)), y = x; // pairs of 0.5
   benchmark::DoNotOptimize(x);
   benchmark::DoNotOptimize(y);
