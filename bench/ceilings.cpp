@@ -16,7 +16,7 @@ namespace {
 
 #if defined(__AVX512F__)
 constexpr std::size_t vector_bytes = 64;
-constexpr int chains = 24; // of 32 registers
+constexpr int chains = 16; // of 32 registers; g++ unrolls no more
 #elif defined(__AVX__)
 constexpr std::size_t vector_bytes = 32;
 constexpr int chains = 12; // of 16 registers: more than two units times their latency
