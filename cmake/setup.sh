@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# setup.sh demo|test   installs the Debian packages that the goal needs and that are missing.
+# setup.sh demo|test|bench   installs the Debian packages that the goal needs and that are missing.
 # A thing counts as there when its program runs or its header is found, however it came.
 set -u
-goal=${1:?which goal: demo or test}
+goal=${1:?which goal: demo, test or bench}
 missing=()
 
 program() { command -v "$1" >/dev/null || missing+=("$2"); }
@@ -32,6 +32,13 @@ if [ "$goal" = test ]; then
   program clang++-19 clang-19
   runtime=$(clang++-19 -print-resource-dir 2>/dev/null)/lib/linux
   compgen -G "$runtime/libclang_rt.asan*.a" >/dev/null || missing+=(libclang-rt-19-dev)
+fi
+if [ "$goal" = bench ]; then
+  header benchmark/benchmark.h libbenchmark-dev
+  program clang++-19 clang-19
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+  # FlexAttention compiles C++ that includes it
+  [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || missing+=(python3-dev)
 fi
 
 [ ${#missing[@]} -gt 0 ] || exit 0
