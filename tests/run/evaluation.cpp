@@ -260,7 +260,7 @@ TEST(explanation, says_scale_steps_and_reason) {
   EXPECT_NE(twice.find("effective scale of the scores 0.015625"), std::string::npos) << twice;
   EXPECT_NE(twice.find("fused attention"), std::string::npos);
   EXPECT_NE(twice.find("fused: yes"), std::string::npos);
-  auto const unfused = explain(dropout(softmax(q * transpose(k)), 0.5, 1) * k);
+  auto const unfused = explain(exp(dropout(softmax(q * transpose(k)), 0.5, 1)) * k);
   EXPECT_NE(unfused.find("fused: no: something stands between the softmax and the product"), std::string::npos) << unfused;
   EXPECT_NE(unfused.find("dropout p = 0.5"), std::string::npos);
   EXPECT_THROW(explain(q + attend::zeros<float>(s = 6)), attend::shape_error);

@@ -93,6 +93,9 @@ NOT_FUSED(root_is_no_product_of_a_softmax, x);
 NOT_FUSED(root_is_no_product_of_a_softmax, softmax(x));
 NOT_FUSED(root_is_no_product_of_a_softmax, q + q);
 NOT_FUSED(root_is_no_product_of_a_softmax, x * v);
+// a perceptron is two products
+NOT_FUSED(root_is_no_product_of_a_softmax, relu(h * wq) * wo);
+NOT_FUSED(root_is_no_product_of_a_softmax, gelu(h * wq + of<float>(f = 512_c)) * wo);
 NOT_FUSED(weights_change_after_the_softmax, exp(softmax(x)) * v);
 NOT_FUSED(weights_change_after_the_softmax, contract(softmax(x) + scores, v, t));
 NOT_FUSED(weights_change_after_the_softmax, contract(hadamard(softmax(x), softmax(x)), v, t));

@@ -429,13 +429,18 @@ TEST(attention, items_are_independent) {
   attention_problem<bf16, bf16, 2> const problem{{n.b, n.h}, n.s, n.t, n.d, n.e, in.q.view<bf16 const>(),
                                                  in.k.view<bf16 const>(), in.v.view<bf16 const>(), out.view<bf16>(), in.scale, 1};
   auto const f = causal();
+  attend::kernels::argument<0> const plain;
+  no_gain const gain;
+  attention_results<void, void, 2> const also{};
+  using call = attend::kernels::cpu::detail::attention_call<empty_row::zeros_t, bf16, bf16, 2, std::remove_const_t<decltype(f)>, attend::kernels::argument<0>, no_gain, void, void>;
+  call const c{problem, f, plain, gain, also};
   long const panels = (n.s + panel_rows - 1) / panel_rows;
   std::vector<std::thread> threads;
   for (long worker = 0; worker < 3; ++worker)
     threads.emplace_back([&, worker] {
       for (long i = worker; i < n.b * n.h * panels; i += 3) {
         long const batch[] = {i / panels / n.h, i / panels % n.h};
-        attend::kernels::cpu::detail::attend_rows<empty_row::zeros_t>(problem, f, batch, nullptr, i % panels * panel_rows, 1);
+        attend::kernels::cpu::detail::attending<call>{c, batch}(i % panels * panel_rows, 1, nullptr);
       }
     });
   for (auto& thread : threads) thread.join();

@@ -220,6 +220,20 @@ private:
   }
 };
 
+/// Whether a tree depends on a position along T.
+template <class X, class T>
+inline constexpr bool has_position = false;
+template <class T>
+inline constexpr bool has_position<index_node<T>, T> = true;
+template <class Op, class... X, class T>
+inline constexpr bool has_position<elementwise<Op, X...>, T> = (has_position<X, T> || ...);
+
+/// The batch dims of a list.
+template <class List>
+struct batch_dims;
+template <class... D>
+struct batch_dims<types<D...>> : concat<std::conditional_t<D::kind == role::batch, types<D>, types<>>...> {};
+
 /// An attention that writes more than its output.
 template <class W, class L, class Reason>
 auto writing(not_fused<Reason> const& r, recorded_views<W, L> const&) { return r; }
@@ -263,14 +277,20 @@ private:
   static auto from_softmax(M const& m, softmax_node<F, D, P, O> const& e, W const& w, Parts const& parts, double output_scale) {
     return attention_of<P>(m, w, parts, e.guard, output_scale);
   }
-  // Scores that meet the values as they are. A bare product of products is a chain, for matrix units.
+  // Scores that meet the values as they are. f(x w) u without positions, and without a batch in w and u, is a
+  // perceptron, and a bare product of products a chain: both are for matrix units.
   template <class X>
   static auto unnormalised(X const& x, double output_scale) {
     auto const m = pattern::match(pattern::holes::unnormalised, x);
     if constexpr (!pattern::matched<decltype(m)>) return missing::of(x);
     else {
       auto const& f = pattern::get<pattern::around<pattern::holes::scoring>>(m);
-      if constexpr (is_contraction<std::remove_cvref_t<decltype(f)>>) return missing::of(x);
+      using T = pattern::bound_t<pattern::dim_hole<pattern::holes::column>, std::remove_cv_t<decltype(m)>>;
+      using K = std::remove_cvref_t<decltype(pattern::get<pattern::hole<pattern::holes::key>>(m))>;
+      using V = std::remove_cvref_t<decltype(pattern::get<pattern::hole<pattern::holes::value>>(m))>;
+      using Shared = typename batch_dims<common_t<typename K::shape::dims, typename V::shape::dims>>::type;
+      using F = std::remove_cvref_t<decltype(f)>;
+      if constexpr (is_contraction<F> || (Shared::size == 0 && !has_position<F, T>)) return missing::of(x);
       else return attention_of<void>(m, f, weighed<placeholder<0, float>, nothing>{}, true, output_scale);
     }
   }
