@@ -163,7 +163,7 @@ struct order {
   int turn[count]{};              // of each tree; those that others write have none: -1
 
   constexpr order() {
-    [this]<std::size_t... I>(std::index_sequence<I...>) { (enter<I>(std::index_sequence<I...>{}), ...); }(std::make_index_sequence<static_cast<std::size_t>(count)>{});
+    [this]<std::size_t... I>(std::index_sequence<I...>) { (this->template enter<I>(std::index_sequence<I...>{}), ...); }(std::make_index_sequence<static_cast<std::size_t>(count)>{});
     for (int j = 0; j < count; ++j) turn[j] = writer[j] == j ? count : -1;
     for (int now = 0; now < count; ++now)
       for (int i = 0; i < count; ++i) {
