@@ -12,7 +12,6 @@
 #include <attend/kernels/cpu/attention_tiles.hpp>
 #include <attend/kernels/cpu/in_parallel.hpp>
 #include <algorithm>
-#include <cstring>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
@@ -62,18 +61,23 @@ public:
       long const end = std::min<long>(block + tuning.key_block, keys_);
       tile const kept_of_block = kept_of<Empty>(c_.score, rows_from(first, panels * panel_rows), block, end);
       if (kept_of_block == tile::none) continue;
+      if (end < keys_) {
+        long const rows = std::min<long>(tuning.key_block, keys_ - end);
+        want_rows(ahead_, value_, end, rows, width_);
+        want_rows(ahead_, key_, end, rows, depth_);
+      }
       tile_view const key_tile = load_tile(key_, block, end - block, depth_, s_.key);
       tile_view const value_tile = load_tile(value_, block, end - block, width_, s_.value);
       for (long p = 0; p < panels; ++p) {
         row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
-        kept_keys const kept = trim<Empty>(c_.score, range, block, end, kept_of_block);
-        if (kept.count == 0) continue;
+        kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of_block);
+        if (kept.empty()) continue;
         if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, batch_), range.first, range.count, width_);
         if (!s_.panel[p].ready) {
           begin(s_.panel[p], range);
           want_rows(ahead_, query_, range.first + panel_rows, rows_from(range.first + panel_rows, panel_rows).count, depth_);
         }
-        step(s_.panel[p], range, kept, key_tile.from(kept.first - block), value_tile.from(kept.first - block));
+        step(s_.panel[p], range, kept, key_tile.from(kept.first() - block), value_tile.from(kept.first() - block));
       }
     }
     for (long p = 0; p < panels; ++p) {
@@ -99,26 +103,45 @@ private:
   }
   void begin(panel_state& panel, row_range<B> const& range) {
     load_panel(query_, range.first, range.count, depth_, static_cast<float>(c_.problem.scale), panel.query);
-    std::memset(panel.output, 0, static_cast<std::size_t>(width_ * panel_rows) * sizeof(float));
     std::fill_n(panel.max, panel_rows, -__builtin_inff());
     std::fill_n(panel.sum, panel_rows, 0.0f);
     panel.ready = true;
   }
 
-  /// One block of keys and one panel: scores, then weights, then what they add to the output.
+  /// One block of keys and one panel: scores, then weights, then what they add to the output. `key` and `value` begin
+  /// with the first key kept.
   void step(panel_state& panel, row_range<B> const& range, kept_keys const& kept, tile_view key, tile_view value) {
     factors largest, rescale;
-    score_products(panel.query, depth_, key, kept.count, s_.scores, largest, ahead_);
-    apply_score(c_.score, kept, range, s_.scores, largest);
-    if constexpr (call::has_softmax) online_softmax<call::coarse>(s_.scores, kept.count, largest, panel, rescale);
+    scores_of(panel, range, kept, key, s_.scores, largest);
+    if constexpr (call::has_softmax) online_softmax<call::coarse>(s_.scores, kept.count(), largest, panel, rescale);
     else
       for (vec& r : rescale) r = vec(1.0f);
-    weigh(c_.weighing, kept.first, kept.count, range, s_.scores);
-    output_products(s_.scores, kept.count, value, width_, rescale, panel.output, ahead_);
+    weigh(c_.weighing, kept.first(), kept.count(), range, s_.scores);
+    output_products(s_.scores, kept.count(), value, width_, rescale, panel.output, panel.fresh, ahead_);
+    panel.fresh = false;
+  }
+
+  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out.
+  void scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, tile_view key, float* scores,
+                 factors& largest) {
+    for (vec& m : largest) m = vec(-__builtin_inff());
+    for (key_run const& run : kept) {
+      long const at = run.first - kept.first();
+      float* const here = scores + at * panel_rows;
+      if (run.kept == tile::none) {
+        std::fill_n(here, run.count * panel_rows, call::has_softmax ? -__builtin_inff() : 0.0f);
+        continue;
+      }
+      factors of_run;
+      score_products(panel.query, depth_, key.from(at), run.count, here, of_run, ahead_);
+      apply_score(c_.score, run, range, here, of_run);
+      for (int v = 0; v < tuning.vectors; ++v) largest[v] = max_second(of_run[v], largest[v]);
+    }
   }
 
   /// The results of a panel that has seen all keys.
   void finish(panel_state& panel, row_range<B> const& range) {
+    if (panel.fresh) std::fill_n(panel.output, width_ * panel_rows, 0.0f);
     factors weight; // what exp(score - maximum) is multiplied by
     for (vec& w : weight) w = vec(1.0f);
     if constexpr (call::has_softmax) {
@@ -181,14 +204,12 @@ private:
     }
     for (long block = 0; block < keys_; block += tuning.key_block) {
       long const end = std::min<long>(block + tuning.key_block, keys_);
-      kept_keys const kept = trim<Empty>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
-      float* const here = s_.scores + (kept.first - block) * panel_rows;
-      if (kept.count < end - block) std::fill_n(s_.scores, (end - block) * panel_rows, 0.0f);
-      if (kept.count > 0) {
-        tile_view const key_tile = load_tile(key_, kept.first, kept.count, depth_, s_.key);
-        score_products(panel.query, depth_, key_tile, kept.count, here, largest, ahead_);
-        apply_score(c_.score, kept, range, here, largest);
-        if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count, m, total);
+      kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
+      if (kept.empty() || kept.count() < end - block) std::fill_n(s_.scores, (end - block) * panel_rows, 0.0f);
+      if (!kept.empty()) {
+        float* const here = s_.scores + (kept.first() - block) * panel_rows;
+        scores_of(panel, range, kept, load_tile(key_, kept.first(), kept.count(), depth_, s_.key), here, largest);
+        if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count(), m, total);
       }
       if constexpr (call::has_softmax && !std::is_same_v<Empty, empty_row::zeros_t>)
         for (int i = 0; i < panel_rows; ++i)

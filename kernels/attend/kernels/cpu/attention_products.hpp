@@ -28,27 +28,31 @@ public:
   /// Rows of `columns` elements; forgotten if too much is waiting.
   template <class T>
   void want(T const* first, long stride, long rows, long columns) {
-    if (waiting_ == most || rows <= 0) return;
-    wanted_[waiting_++] = {reinterpret_cast<char const*>(first), stride * static_cast<long>(sizeof(T)), rows,
-                           columns * static_cast<long>(sizeof(T)), 0};
+    if (waiting_ == most || rows <= 0 || columns <= 0) return;
+    long const step = stride * static_cast<long>(sizeof(T)), bytes = columns * static_cast<long>(sizeof(T));
+    auto const at = reinterpret_cast<char const*>(first);
+    if (step == bytes) wanted_[waiting_++] = {at, at, rows * bytes, 0, 1}; // rows without a gap are one long row
+    else wanted_[waiting_++] = {at, at, bytes, step, rows};
   }
-  void ask(int lines) {
+  void ask(long lines) {
     while (lines > 0 && waiting_ > 0) {
       auto& w = wanted_[waiting_ - 1];
-      for (; lines > 0 && w.rows > 0; --lines) {
-        prefetch(w.row + w.at);
-        w.at += 64;
-        if (w.at >= w.bytes) w.at = 0, w.row += w.stride, --w.rows;
-      }
-      if (w.rows == 0) --waiting_;
+      long const left = (w.row + w.bytes - w.at + line - 1) / line, now = lines < left ? lines : left;
+      char const* at = w.at;
+      for (long i = 0; i < now; ++i, at += line) prefetch(at);
+      lines -= now;
+      if (now < left) w.at = at;
+      else if (--w.rows == 0) --waiting_;
+      else w.at = w.row += w.stride;
     }
   }
 
 private:
   static constexpr int most = 6;
+  static constexpr long line = 64;
   struct {
-    char const* row;
-    long stride, rows, bytes, at;
+    char const *row, *at;
+    long bytes, stride, rows;
   } wanted_[most];
   int waiting_ = 0;
 };
@@ -97,27 +101,38 @@ template <int Keys>
 /// a NaN left out: it comes back as the weight's.
 inline void score_products(float const* query, long depth, tile_view key, long keys, float* scores,
                            vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+  constexpr int most = tuning.group, some = 4, few = 2;
   for (vec& m : largest) m = vec(-__builtin_inff());
-  for (long j = 0; j < keys; j += tuning.group) {
+  for (long j = 0; j < keys;) {
     tile_view const rows = key.from(j);
+    float* const to = scores + j * panel_rows;
     ahead.ask(tuning.lines);
     long const left = keys - j;
-    if (left >= tuning.group) score_group<tuning.group>(query, depth, rows, tuning.group, scores + j * panel_rows, largest);
-    else if (left > 2) score_group<tuning.group>(query, depth, rows, left, scores + j * panel_rows, largest);
-    else score_group<2>(query, depth, rows, left, scores + j * panel_rows, largest);
+    if (left > most + few) score_group<most>(query, depth, rows, most, to, largest), j += most;
+    else if (left > some && left <= most) score_group<most>(query, depth, rows, left, to, largest), j += most;
+    else if (left > few) score_group<some>(query, depth, rows, left < some ? left : some, to, largest), j += some;
+    else score_group<few>(query, depth, rows, left, to, largest), j += few;
   }
 }
 
-/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e.
+/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e; where
+/// output is `fresh` it is not read.
 template <int Columns>
 [[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
-                                    float* output) {
+                                    float* output, bool fresh) {
   constexpr int V = tuning.vectors;
   vec sum[Columns][V];
+  if (fresh) {
 #pragma GCC unroll 8
-  for (int e = 0; e < Columns; ++e)
+    for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[e][v] = load(output + e * panel_rows + v * lanes) * rescale[v];
+      for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
+  } else {
+#pragma GCC unroll 8
+    for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[e][v] = load(output + e * panel_rows + v * lanes) * rescale[v];
+  }
   float const* row = value.data;
   for (long t = 0; t < keys; ++t, row += value.row) {
     vec p[V];
@@ -136,10 +151,10 @@ template <int Columns>
     for (int v = 0; v < V; ++v) store(output + e * panel_rows + v * lanes, sum[e][v]);
 }
 
-/// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows).
-/// `ahead` is asked for in between, here and above.
+/// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first
+/// term left out where output is `fresh`. `ahead` is asked for in between, here and above.
 inline void output_products(float const* weights, long keys, tile_view value, long width,
-                            vec const (&rescale)[tuning.vectors], float* output, lines_ahead& ahead) {
+                            vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
   long const groups = (width + tuning.group - 1) / tuning.group;
   long e = 0;
   for (long g = 0; g < groups; ++g) {
@@ -148,12 +163,12 @@ inline void output_products(float const* weights, long keys, tile_view value, lo
     float* const to = output + e * panel_rows;
     ahead.ask(tuning.lines);
     switch (columns) {
-    case 6: output_group<6>(weights, keys, part, rescale, to); break;
-    case 5: output_group<5>(weights, keys, part, rescale, to); break;
-    case 4: output_group<4>(weights, keys, part, rescale, to); break;
-    case 3: output_group<3>(weights, keys, part, rescale, to); break;
-    case 2: output_group<2>(weights, keys, part, rescale, to); break;
-    default: output_group<1>(weights, keys, part, rescale, to);
+    case 6: output_group<6>(weights, keys, part, rescale, to, fresh); break;
+    case 5: output_group<5>(weights, keys, part, rescale, to, fresh); break;
+    case 4: output_group<4>(weights, keys, part, rescale, to, fresh); break;
+    case 3: output_group<3>(weights, keys, part, rescale, to, fresh); break;
+    case 2: output_group<2>(weights, keys, part, rescale, to, fresh); break;
+    default: output_group<1>(weights, keys, part, rescale, to, fresh);
     }
     e += columns;
   }

@@ -29,28 +29,56 @@ tile kept_of(Score const& score, row_range<B> const& rows, long first, long end)
   }
 }
 
-/// The keys of a block that a panel has to look at.
-struct kept_keys {
+/// Consecutive keys and what a panel keeps of them.
+struct key_run {
   long first, count;
   tile kept;
 };
 
-/// Leaves out the keys at either end of a block that no row of the panel keeps.
+/// The runs of a block from the first key that some row of a panel may keep to the last such key.
+class kept_keys {
+public:
+  key_run const* begin() const { return run_; }
+  key_run const* end() const { return run_ + runs_; }
+  bool empty() const { return runs_ == 0; }
+  long first() const { return run_[0].first; }
+  long count() const { return run_[runs_ - 1].first + run_[runs_ - 1].count - run_[0].first; }
+
+  /// Keys that follow the ones added last.
+  void add(long first, long end, tile kept) {
+    if (runs_ > 0 && run_[runs_ - 1].kept == kept) run_[runs_ - 1].count += end - first;
+    else if (runs_ > 0 || kept != tile::none) run_[runs_++] = {first, end - first, kept};
+  }
+  void leave_out_the_end() {
+    if (runs_ > 0 && run_[runs_ - 1].kept == tile::none) --runs_;
+  }
+
+private:
+  key_run run_[(tuning.key_block + tuning.group - 1) / tuning.group];
+  int runs_ = 0;
+};
+
 template <class Empty, int B, class Score>
-[[gnu::noinline]] kept_keys trim(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
+void divide(kept_keys& runs, Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
+  if (kept == tile::some && end - first > tuning.group) {
+    long const groups = (end - first + tuning.group - 1) / tuning.group, middle = first + (groups + 1) / 2 * tuning.group;
+    divide<Empty>(runs, score, panel, first, middle, kept_of<Empty>(score, panel, first, middle));
+    divide<Empty>(runs, score, panel, middle, end, kept_of<Empty>(score, panel, middle, end));
+  } else runs.add(first, end, kept);
+}
+
+/// Divides a block of keys, of which a panel and its neighbours keep `kept`, by what this panel keeps.
+template <class Empty, int B, class Score>
+[[gnu::noinline]] kept_keys divide(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
+  kept_keys runs;
   if constexpr (has_mask<Score> || std::is_void_v<Empty>)
     if (kept == tile::some) {
-      kept = kept_of<Empty>(score, panel, first, end);
-      if (kept == tile::none) return {first, 0, kept};
-      if (kept == tile::some) {
-        constexpr long step = tuning.key_step;
-        while (end > first && kept_of<Empty>(score, panel, first, std::min(first + step, end)) == tile::none)
-          first = std::min(first + step, end);
-        while (end > first && kept_of<Empty>(score, panel, std::max(end - step, first), end) == tile::none)
-          end = std::max(end - step, first);
-      }
+      divide<Empty>(runs, score, panel, first, end, kept_of<Empty>(score, panel, first, end));
+      runs.leave_out_the_end();
+      return runs;
     }
-  return {first, end - first, kept};
+  runs.add(first, end, kept);
+  return runs;
 }
 
 /// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out.
@@ -75,9 +103,9 @@ template <int B, class Score>
     largest[v] = m;
   }
 }
-/// The same for what is known of a tile: a mask that keeps all of it is not computed, plain scores stay as they are.
+/// The same for what is known of the keys: a mask that keeps all of them is not computed, plain scores stay as they are.
 template <int B, class Score>
-void apply_score(Score const& score, kept_keys const& keys, row_range<B> const& panel, float* scores,
+void apply_score(Score const& score, key_run const& keys, row_range<B> const& panel, float* scores,
                  vec (&largest)[tuning.vectors]) {
   if constexpr (std::is_same_v<Score, argument<0>>) return;
   else if constexpr (has_mask<Score>) {

@@ -26,7 +26,8 @@ struct panel_state {
   float* output; // (width, panel_rows), not yet divided by the sum
   float* max;    // (panel_rows)
   float* sum;    // (panel_rows)
-  bool ready;    // whether query is loaded and the others begun
+  bool ready;    // whether query is loaded, max and sum begun
+  bool fresh;    // whether nothing has been added to output, which holds no numbers yet
 };
 
 /// Buffers of a work item.
@@ -57,7 +58,7 @@ public:
     float* at = memory_;
     auto const place = [&](long floats) { return std::exchange(at, at + floats); };
     for (long p = 0; p < panels; ++p)
-      panel[p] = {place(depth * panel_rows), place(width * panel_rows), place(panel_rows), place(panel_rows), false};
+      panel[p] = {place(depth * panel_rows), place(width * panel_rows), place(panel_rows), place(panel_rows), false, true};
     scores = place(tuning.key_block * panel_rows);
     key = place(tuning.key_block * rounded(depth));
     value = place(tuning.key_block * rounded(width));
