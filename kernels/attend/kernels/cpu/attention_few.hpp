@@ -52,14 +52,39 @@ few_rows few_rows_of(attention_problem<T, Out, B> const& p) {
 struct few_part {
   float* max;    // (rows)
   float* sum;    // (rows)
-  float* output; // (rows, width rounded up to lanes)
+  float* output; // (rows, width rounded up to pairs of vectors)
 
   static long floats(long rows, long width) { return rows * (2 + padded(width)); }
-  static long padded(long n) { return (n + lanes - 1) / lanes * lanes; }
+  static long padded(long n) { return (n + 2 * lanes - 1) / (2 * lanes) * (2 * lanes); }
   few_part(float* memory, long rows) : max(memory), sum(memory + rows), output(memory + 2 * rows) {}
 };
 
-/// Scores of R rows of queries (depth, a multiple of lanes, apart) against lanes / R keys: row r's follow one another in
+// Elements come two vectors at a time, in the order that costs the least: for bf16 the even ones, then the odd ones. As
+// long as queries and outputs are in the same order, nothing has to be put right in between.
+inline constexpr long pair = 2 * lanes;
+template <class T>
+struct two_vectors {
+  vec of[2];
+
+  explicit two_vectors(T const* p) {
+    if constexpr (std::is_same_v<T, bf16>) {
+      auto const both = load_raw<machine::words>(p);
+      of[0] = reinterpret_cast<machine::floats>(both << 16), of[1] = reinterpret_cast<machine::floats>(both & 0xFFFF0000u);
+    } else of[0] = load(p), of[1] = load(p + lanes);
+  }
+  /// The first n < pair of them in their own order, zeros after them; nothing else is read.
+  two_vectors(T const* p, int n) {
+    of[0] = n < lanes ? load(p, n) : load(p), of[1] = n > lanes ? load(p + lanes, n - lanes) : vec(0.0f);
+  }
+};
+/// Where element i of `extent` comes.
+template <class T>
+long place_in_pairs(long i, long extent) {
+  if (!std::is_same_v<T, bf16> || i / pair * pair + pair > extent) return i;
+  return i / pair * pair + i % 2 * lanes + i % pair / 2;
+}
+
+/// Scores of R rows of queries (depth, a multiple of a pair, apart) against lanes / R keys: row r's follow one another in
 /// lanes r * lanes / R and on. Keys past `count` repeat the last.
 template <int R, class T>
 [[gnu::always_inline]] inline vec key_products(float const* query, T const* key, long stride, long count, long depth) {
@@ -71,57 +96,66 @@ template <int R, class T>
   for (int i = 0; i < lanes; ++i) sum[i] = vec(0.0f);
 #pragma GCC unroll 16
   for (int j = 0; j < K; ++j) row[j] = key + std::min<long>(j, count - 1) * stride;
-  auto const add = [&](long d, auto const& load_key) __attribute__((always_inline)) {
-    vec q[R];
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) q[r] = load(query + r * apart + d);
+  constexpr int together = R == 1 ? 1 : K; // keys that share what is loaded of a query: as the registers allow
+  auto const add = [&](long d, auto... n) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-    for (int j = 0; j < K; ++j) {
-      vec const k = load_key(row[j] + d);
+    for (int first = 0; first < K; first += together) {
+      vec k[2][together];
+#pragma GCC unroll 16
+      for (int j = 0; j < together; ++j) {
+        two_vectors<T> const x(row[first + j] + d, n...);
+        k[0][j] = x.of[0], k[1][j] = x.of[1];
+      }
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; ++half)
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) sum[r * K + j] = fma(q[r], k, sum[r * K + j]);
+        for (int r = 0; r < R; ++r) {
+          vec const q = load(query + r * apart + d + half * lanes);
+#pragma GCC unroll 16
+          for (int j = 0; j < together; ++j) sum[r * K + first + j] = fma(q, k[half][j], sum[r * K + first + j]);
+        }
     }
   };
   long d = 0;
-  for (; d + lanes <= depth; d += lanes) add(d, [](T const* k) { return load(k); });
-  if (d < depth) add(d, [n = static_cast<int>(depth - d)](T const* k) { return load(k, n); });
-  transpose(sum);
-#pragma GCC unroll 16
-  for (int step = lanes / 2; step > 0; step /= 2)
-#pragma GCC unroll 16
-    for (int j = 0; j < step; ++j) sum[j] = sum[j] + sum[j + step];
-  return sum[0];
+  for (; d + pair <= depth; d += pair) add(d);
+  if (d < depth) add(d, static_cast<int>(depth - d));
+  return sums(sum);
 }
 
-/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for R rows and V vectors of e, of
-/// which the last may be partly there.
-template <int R, int V, class T>
+/// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for R rows and P pairs of vectors of
+/// e, of which the last may be partly there.
+template <int R, int P, class T>
 inline void add_values(float const (*weights)[few_block], T const* value, long stride, long keys, float const* rescale,
                        long width, float* output, long apart, lines_ahead& ahead, int lines) {
-  vec sum[R][V];
+  vec sum[R][2 * P];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) sum[r][i] = load(output + r * apart + i * lanes) * vec(rescale[r]);
-  int const last = static_cast<int>(std::min<long>(width - (V - 1) * lanes, lanes));
-  for (long j = 0; j < keys; ++j) {
-    if (j % lanes == 0) ahead.ask(lines);
-    T const* const from = value + j * stride;
-    vec v[V];
-#pragma GCC unroll 8
-    for (int i = 0; i < V - 1; ++i) v[i] = load(from + i * lanes);
-    v[V - 1] = last == lanes ? load(from + (V - 1) * lanes) : load(from + (V - 1) * lanes, last);
+    for (int i = 0; i < 2 * P; ++i) sum[r][i] = load(output + r * apart + i * lanes) * vec(rescale[r]);
+  auto const add = [&](auto... n) __attribute__((always_inline)) {
+    for (long j = 0; j < keys; ++j) {
+      if (j % lanes == 0) ahead.ask(lines);
+      T const* const from = value + j * stride;
+      vec v[2 * P];
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      vec const w(weights[r][j]);
+      for (int p = 0; p < P; ++p) {
+        two_vectors<T> const x = p == P - 1 ? two_vectors<T>(from + p * pair, n...) : two_vectors<T>(from + p * pair);
+        v[2 * p] = x.of[0], v[2 * p + 1] = x.of[1];
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        vec const w(weights[r][j]);
 #pragma GCC unroll 8
-      for (int i = 0; i < V; ++i) sum[r][i] = fma(w, v[i], sum[r][i]);
+        for (int i = 0; i < 2 * P; ++i) sum[r][i] = fma(w, v[i], sum[r][i]);
+      }
     }
-  }
+  };
+  if (width >= P * pair) add();
+  else add(static_cast<int>(width - (P - 1) * pair));
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) store(output + r * apart + i * lanes, sum[r][i]);
+    for (int i = 0; i < 2 * P; ++i) store(output + r * apart + i * lanes, sum[r][i]);
 }
 
 /// scores (rows, few_block) of all rows against a block of keys. `lines` are asked for with every group of keys.
@@ -149,9 +183,11 @@ template <class T>
   long const apart = few_part::padded(width);
   auto const group = [&]<int R>(std::integral_constant<int, R>, long r) {
     long e = 0;
-    for (; e + 8 / R * lanes <= apart; e += 8 / R * lanes)
-      add_values<R, 8 / R>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
-    for (; e < apart; e += lanes)
+    constexpr int P = R == 1 ? 4 : 1;
+    if constexpr (P > 1)
+      for (; e + P * pair <= apart; e += P * pair)
+        add_values<R, P>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
+    for (; e < apart; e += pair)
       add_values<R, 1>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
   };
   long r = 0;
@@ -189,19 +225,20 @@ template <class Empty>
 [[gnu::noinline]] inline float weights_of_row(float* scores, long keys, float& max, float& sum) {
   if constexpr (std::is_void_v<Empty>) return 1;
   else {
-    for (long j = keys; j < few_part::padded(keys); ++j) scores[j] = -__builtin_inff();
-    vec largest(-__builtin_inff()), total(0.0f);
-    for (long j = 0; j < keys; j += lanes) largest = max_second(load(scores + j), largest);
+    constexpr int N = few_block / lanes;
+    std::fill(scores + keys, scores + few_block, -__builtin_inff());
+    vec x[N], largest(-__builtin_inff()), total(0.0f);
+    for (int i = 0; i < N; ++i) largest = max_second(x[i] = load(scores + i * lanes), largest);
     float now = max;
     for (int i = 0; i < lanes; ++i) now = largest[i] > now ? largest[i] : now;
     float const m = now == -__builtin_inff() ? 0.0f : now;
     vec change[1] = {vec(max - m)};
     exp_negative<false>(change);
-    for (long j = 0; j < keys; j += lanes) {
-      vec x[1] = {load(scores + j) - vec(m)};
-      exp_negative<false>(x);
-      store(scores + j, x[0]);
-      total = total + x[0];
+    for (vec& y : x) y = y - vec(m);
+    exp_negative<false>(x);
+    for (int i = 0; i < N; ++i) {
+      store(scores + i * lanes, x[i]);
+      total = total + x[i];
     }
     float of_block = 0;
     for (int i = 0; i < lanes; ++i) of_block += total[i];
@@ -251,15 +288,17 @@ public:
     for (long r = 0; r < rows; ++r) {
       row_range<B> const row = at_row_(r);
       auto const q = slice_at(p_.query, row.batch);
-      for (long d = 0; d < depth; ++d)
-        query_[r * depth + d] = d < p_.depth ? load_number<float>(q.data[row.first * q.row + d * q.column]) * static_cast<float>(p_.scale) : 0.0f;
+      std::fill_n(query_ + r * depth, depth, 0.0f);
+      for (long d = 0; d < p_.depth; ++d)
+        query_[r * depth + place_in_pairs<T>(d, p_.depth)] =
+            load_number<float>(q.data[row.first * q.row + d * q.column]) * static_cast<float>(p_.scale);
     }
     std::fill_n(part_.max, rows, -__builtin_inff());
     std::fill_n(part_.sum, rows, 0.0f);
     std::fill_n(part_.output, rows * width_, 0.0f);
     // The next block is asked for evenly over the passes on this one, so that reading never waits for computing.
     long const bytes = (p_.depth + p_.width) * static_cast<long>(sizeof(T)), groups = rows / 4 + rows % 4;
-    long const passes = groups * (1 + (width_ + 4 * lanes - 1) / (4 * lanes));
+    long const passes = groups * (1 + (width_ + pair - 1) / pair);
     int const lines = static_cast<int>((bytes * lanes / 64 + passes - 1) / passes);
     for (long block = first; block < end; block += few_block) {
       long const keys = std::min(few_block, end - block), next = std::min(few_block, end - block - keys);
@@ -308,7 +347,7 @@ template <class Empty, class T, class Out, int B, class Gain, class Sum, class P
     factor *= kernels::detail::as_number<float>(kernels::value<float>(gain, at, total));
   }
   auto const out = slice_at(p.out, row.batch);
-  for (long e = 0; e < p.width; ++e) out.data[row.first * out.row + e * out.column] = store_number<Out>(output[e] * factor);
+  for (long e = 0; e < p.width; ++e) out.data[row.first * out.row + e * out.column] = store_number<Out>(output[place_in_pairs<T>(e, p.width)] * factor);
 }
 
 /// Memory of the calling thread for the parts of one call.

@@ -61,6 +61,12 @@ struct machine {
   static longs high(ints c) {
     return reinterpret_cast<longs>(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(reinterpret_cast<__m256i>(c), 1)));
   }
+  /// Lane i: the sum of the lanes of x[i].
+  static floats sums(floats const* x) {
+    auto const four = [](floats const* y) { return _mm256_hadd_ps(_mm256_hadd_ps(y[0], y[1]), _mm256_hadd_ps(y[2], y[3])); };
+    __m256 const a = four(x), b = four(x + 4);
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+  }
   static void transpose(floats* r) {
     __m256 pair[8], quad[8];
     for (int i = 0; i < 8; i += 2) {

@@ -69,6 +69,16 @@ struct machine {
   static longs high(ints c) {
     return reinterpret_cast<longs>(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(reinterpret_cast<__m512i>(c), 1)));
   }
+  /// Lane i: the sum of the lanes of x[i].
+  static floats sums(floats const* x) {
+    floats sum[16];
+    for (int i = 0; i < 16; ++i) sum[i] = x[i];
+    for (int half = 8; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i)
+        sum[i] = __builtin_shufflevector(sum[i], sum[i + half], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23) +
+                 __builtin_shufflevector(sum[i], sum[i + half], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return sum[0];
+  }
   static void transpose(floats* r) {
     floats other[16];
     for (int stage = 0; stage < 4; ++stage) { // four perfect shuffles of rows are a transpose

@@ -69,6 +69,11 @@ struct machine {
   }
   static longs low(ints c) { return longs{c[0], c[1]}; }
   static longs high(ints c) { return longs{c[2], c[3]}; }
+  /// Lane i: the sum of the lanes of x[i].
+  static floats sums(floats const* x) {
+    auto const fold = [](floats a, floats b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7); };
+    return fold(fold(x[0], x[2]), fold(x[1], x[3]));
+  }
   static void transpose(floats* r) {
     floats const a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
     floats const c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
