@@ -182,6 +182,7 @@ apply<Op, X...> make(Op, X... x) {
 
 // Axes of a functor: b, h, s, t.
 constexpr argument<0> score{};
+constexpr coordinate<1> h{};
 constexpr coordinate<2> s{};
 constexpr coordinate<3> t{};
 
@@ -303,6 +304,23 @@ TYPED_TEST(attention_of, strides) {
           inputs<T> in(n, lq, lkv, lkv == layout::one_for_all_heads ? layout::one_row : lkv);
           check<empty_row::zeros_t, T>(in, causal(), 0, lo);
         }
+}
+
+// Panels of different heads in one item: tiles are shared, masks and biases of each head are its own.
+TYPED_TEST(attention_of, heads_that_share_keys_and_values) {
+  using T = TypeParam;
+  for (auto const& n : {shape{2, 5, 37, 140, 16, 24}, shape{1, 3, 16, 300, 8, 8}, shape{2, 7, 1, 130, 24, 9}, shape{1, 9, 3, 290, 33, 20},
+                        shape{1, 2, 6, 700, 16, 16}}) {
+    SCOPED_TRACE(testing::Message() << n);
+    sides const side(n);
+    inputs<T> in(n, layout::plain, layout::one_for_all_heads, layout::one_for_all_heads);
+    double const far = static_cast<double>(n.s + n.t);
+    check<empty_row::zeros_t, T>(in, bottom_right(n.s, n.t));
+    check<empty_row::zeros_t, T>(in, side.causal_alibi(), far);
+    check<empty_row::zeros_t, T>(in, side.biased(), 2);
+    check<empty_row::zeros_t, T>(in, make(op::masked{}, make(op::less{}, make(op::mul{}, h, whole_constant{30}), t), score));
+    check<empty_row::uniform_t, T>(in, make(op::masked{}, make(op::less{}, t, make(op::mul{}, h, whole_constant{40})), score));
+  }
 }
 
 TEST(attention, mixed_types_and_scales) {
@@ -434,13 +452,14 @@ TEST(attention, items_are_independent) {
   attention_results<void, void, 2> const also{};
   using call = attend::kernels::cpu::detail::attention_call<empty_row::zeros_t, bf16, bf16, 2, std::remove_const_t<decltype(f)>, attend::kernels::argument<0>, no_gain, void, void>;
   call const c{problem, f, plain, gain, also};
+  key_batch<2> const keys_of(problem);
   long const panels = (n.s + panel_rows - 1) / panel_rows;
   std::vector<std::thread> threads;
   for (long worker = 0; worker < 3; ++worker)
     threads.emplace_back([&, worker] {
       for (long i = worker; i < n.b * n.h * panels; i += 3) {
         long const batch[] = {i / panels / n.h, i / panels % n.h};
-        attend::kernels::cpu::detail::attending<call>{c, batch}(i % panels * panel_rows, 1, nullptr);
+        attend::kernels::cpu::detail::attending<call>{c, keys_of, batch}(i % panels, 1, nullptr);
       }
     });
   for (auto& thread : threads) thread.join();

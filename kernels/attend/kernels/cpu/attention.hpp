@@ -32,7 +32,8 @@ struct attention_call {
   attention_results<Weight, Sum, B> const& also;
 };
 
-/// Computes panels of rows at one position of the batch.
+/// Computes panels of rows that see the same keys. Along the rows the panels of all heads of a group take turns, so that
+/// neighbours share tiles of keys and values, and a mask that asks for positions only keeps the same for them.
 template <class Call>
 class attending;
 template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Weight, class Sum>
@@ -41,68 +42,83 @@ class attending<attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, 
   using factors = vec[tuning.vectors]; // one number for each row of a panel
 
   call const& c_;
-  long const* const batch_;
-  matrix_slice<T const> const query_, key_, value_;
+  key_batch<B> const& keys_of_;
+  long const* const batch_; // position in keys_of_
+  matrix_slice<T const> const key_, value_;
   long const rows_, keys_, depth_, width_;
   attention_scratch& s_ = thread_scratch();
   lines_ahead ahead_;
 
 public:
-  attending(call const& c, long const* batch)
-      : c_(c), batch_(batch), query_(slice_at(c.problem.query, batch)), key_(slice_at(c.problem.key, batch)),
-        value_(slice_at(c.problem.value, batch)), rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth),
-        width_(c.problem.width) {}
+  attending(call const& c, key_batch<B> const& keys_of, long const* batch)
+      : c_(c), keys_of_(keys_of), batch_(batch), key_(slice_at(c.problem.key, batch)), value_(slice_at(c.problem.value, batch)),
+        rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth), width_(c.problem.width) {}
 
-  /// `panels` panels from row `first` on; `next`, if any, is the position of the batch whose turn comes after this one.
+  /// `panels` panels from number `first` on; `next`, if any, is the position in keys_of whose turn comes after this one.
   void operator()(long first, long panels, long const* next) {
     s_.reserve(panels, depth_, width_);
+    long const asks = panels * (std::min<long>(tuning.key_block, keys_) + width_) / tuning.group; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
     for (long block = 0; block < keys_; block += tuning.key_block) {
       long const end = std::min<long>(block + tuning.key_block, keys_);
-      tile const kept_of_block = kept_of<Empty>(c_.score, rows_from(first, panels * panel_rows), block, end);
+      tile const kept_of_block = kept_of<Empty>(c_.score, all_of(first, panels, block, end));
       if (kept_of_block == tile::none) continue;
       if (end < keys_) {
         long const rows = std::min<long>(tuning.key_block, keys_ - end);
         want_rows(ahead_, value_, end, rows, width_);
         want_rows(ahead_, key_, end, rows, depth_);
       }
+      ahead_.spread_over(asks, tuning.lines);
       tile_view const key_tile = load_tile(key_, block, end - block, depth_, s_.key);
       tile_view const value_tile = load_tile(value_, block, end - block, width_, s_.value);
       for (long p = 0; p < panels; ++p) {
-        row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+        row_range<B> const range = rows_of(first + p);
         kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of_block);
         if (kept.empty()) continue;
-        if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, batch_), range.first, range.count, width_);
+        if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, range.batch), range.first, range.count, width_);
         if (!s_.panel[p].ready) {
           begin(s_.panel[p], range);
-          want_rows(ahead_, query_, range.first + panel_rows, rows_from(range.first + panel_rows, panel_rows).count, depth_);
+          if (row_range<B> const after = rows_of(first + p + 1); after.count > 0)
+            want_rows(ahead_, slice_at(c_.problem.query, after.batch), after.first, after.count, depth_);
         }
         step(s_.panel[p], range, kept, key_tile.from(kept.first() - block), value_tile.from(kept.first() - block));
       }
     }
     for (long p = 0; p < panels; ++p) {
-      row_range<B> const range = rows_from(first + p * panel_rows, panel_rows);
+      row_range<B> const range = rows_of(first + p);
       if (!s_.panel[p].ready) begin(s_.panel[p], range);
       finish(s_.panel[p], range);
     }
   }
 
 private:
-  row_range<B> rows_from(long from, long count) const {
-    row_range<B> range{{}, from, std::clamp(rows_ - from, 0l, count)};
-    for (int i = 0; i < B; ++i) range.batch[i] = batch_[i];
+  row_range<B> rows_of(long panel) const {
+    long const first = panel / keys_of_.repeats * panel_rows;
+    row_range<B> range{{}, first, std::clamp<long>(rows_ - first, 0, panel_rows)};
+    for (int i = 0; i < B; ++i) range.batch[i] = i == keys_of_.axis ? panel % keys_of_.repeats : batch_[i];
     return range;
   }
-  /// Asks for these rows' share of the next position's keys and values.
+  /// Some panels and the keys from `block` up to `end`.
+  box<B + 2> all_of(long first, long panels, long block, long end) const {
+    row_range<B> const from = rows_of(first), to = rows_of(first + panels - 1);
+    box<B + 2> at;
+    for (int i = 0; i < B; ++i) at.first[i] = from.batch[i], at.last[i] = to.batch[i];
+    if (to.first > from.first && keys_of_.axis >= 0) at.first[keys_of_.axis] = 0, at.last[keys_of_.axis] = keys_of_.repeats - 1;
+    at.first[B] = from.first, at.last[B] = to.first + to.count - 1;
+    at.first[B + 1] = block, at.last[B + 1] = end - 1;
+    return at;
+  }
+  /// Asks for these panels' share of the next position's keys and values.
   void want_next(long first, long panels, long const* next) {
     if (keys_ * (depth_ + width_) * static_cast<long>(sizeof(T)) > tuning.bytes_ahead) return;
-    long const from = keys_ * first / rows_, count = keys_ * std::min(rows_, first + panels * panel_rows) / rows_ - from;
+    long const all = keys_of_.repeats * ((rows_ + panel_rows - 1) / panel_rows);
+    long const from = keys_ * first / all, count = keys_ * (first + panels) / all - from;
     auto const next_key = slice_at(c_.problem.key, next), next_value = slice_at(c_.problem.value, next);
     if (next_value.data != value_.data) want_rows(ahead_, next_value, from, count, width_);
     if (next_key.data != key_.data) want_rows(ahead_, next_key, from, count, depth_);
   }
   void begin(panel_state& panel, row_range<B> const& range) {
-    load_panel(query_, range.first, range.count, depth_, static_cast<float>(c_.problem.scale), panel.query);
+    load_panel(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, static_cast<float>(c_.problem.scale), panel.query);
     std::fill_n(panel.max, panel_rows, -__builtin_inff());
     std::fill_n(panel.sum, panel_rows, 0.0f);
     panel.ready = true;
@@ -163,7 +179,7 @@ private:
     } else gain_of(c_.gain, range, weight, weight);
     factors factor;
     for (int v = 0; v < tuning.vectors; ++v) factor[v] = weight[v] * vec(static_cast<float>(c_.problem.output_scale));
-    store_panel(panel.output, width_, factor, slice_at(c_.problem.out, batch_), range.first, range.count);
+    store_panel(panel.output, width_, factor, slice_at(c_.problem.out, range.batch), range.first, range.count);
     if constexpr (!std::is_void_v<Weight>) write_weights(panel, range, weight);
   }
 
@@ -173,7 +189,7 @@ private:
   /// The output of such a row, added up one by one.
   [[gnu::noinline]] void weigh_alike(panel_state& panel, row_range<B> const& range, int row) const {
     point<B + 2> at{};
-    for (int i = 0; i < B; ++i) at.at[i] = batch_[i];
+    for (int i = 0; i < B; ++i) at.at[i] = range.batch[i];
     at.at[B] = range.first + row;
     for (long e = 0; e < width_; ++e) {
       double sum = 0;
@@ -190,12 +206,12 @@ private:
     alignas(64) float line[panel_rows];
     factors one;
     for (int v = 0; v < tuning.vectors; ++v) store(line + v * lanes, sums[v]), one[v] = vec(1.0f);
-    store_panel(line, 1, one, slice_at(c_.also.sums, batch_), range.first, range.count);
+    store_panel(line, 1, one, slice_at(c_.also.sums, range.batch), range.first, range.count);
   }
 
   /// The weights need the last maximum and sum, so the scores are computed once more.
   [[gnu::noinline]] void write_weights(panel_state& panel, row_range<B> const& range, factors const& weight) {
-    auto const out = slice_at(c_.also.weights, batch_);
+    auto const out = slice_at(c_.also.weights, range.batch);
     factors largest, m, factor, total{};
     for (int v = 0; v < tuning.vectors; ++v) {
       factor[v] = weight[v] * vec(static_cast<float>(c_.also.weights_scale));
@@ -236,24 +252,24 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
   for (int i = 0; i < B; ++i) batches *= problem.batch[i];
   if (batches == 0 || problem.rows == 0 || (problem.width == 0 && std::is_void_v<Weight> && std::is_void_v<Sum>)) return;
 
+  key_batch<B> const keys_of(problem);
   if constexpr (std::is_void_v<Weight> && (std::is_void_v<Empty> || std::is_same_v<Empty, empty_row::zeros_t>))
-    if (auto const few = detail::few_rows_of(problem); few.rows > 0)
-      return detail::attention_few<Empty>(problem, few, score, weighing, gain, also.sums);
+    if (detail::has_few_rows(problem, keys_of)) return detail::attention_few<Empty>(problem, keys_of, score, weighing, gain, also.sums);
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
-  long const all_panels = (problem.rows + panel_rows - 1) / panel_rows;
+  long const all_panels = keys_of.repeats * ((problem.rows + panel_rows - 1) / panel_rows);
   long panels = std::min<long>(half_precision<T> ? tuning.panels_16 : tuning.panels, all_panels);
   auto const items_of = [&](long p) { return (all_panels + p - 1) / p; };
-  while (panels > 1 && batches * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
+  while (panels > 1 && keys_of.count * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
   long const items = items_of(panels);
 
   using call = detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
   call const c{problem, score, weighing, gain, also};
-  in_parallel(batches * items, [&](long i) {
-    auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
+  in_parallel(keys_of.count * items, [&](long i) {
+    auto const position = position_of(keys_of.extent, i / items), next = position_of(keys_of.extent, i / items + 1);
     long const first = i % items * panels;
-    detail::attending<call>{c, position.data()}(first * panel_rows, std::min(panels, all_panels - first),
-                                                i / items + 1 < batches ? next.data() : nullptr);
+    detail::attending<call>{c, keys_of, position.data()}(first, std::min(panels, all_panels - first),
+                                                         i / items + 1 < keys_of.count ? next.data() : nullptr);
   });
 }
 

@@ -9,7 +9,6 @@
 #include <attend/kernels/cpu/attention_softmax.hpp>
 #include <attend/kernels/cpu/in_parallel.hpp>
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -25,27 +24,17 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// Rows that see the same keys: those of a problem, times those of one batch axis along which keys and values repeat.
-struct few_rows {
-  int axis = -1; // that axis, if any
-  long repeats = 1;
-  long rows = 0; // of the problem
-  long all() const { return rows * repeats; }
-};
+inline constexpr long few_block = 32; // keys between two rescales
+inline constexpr long few_keys = 256; // of a part at least
+inline constexpr long few_most = 64;  // rows that see the same keys
 
-inline constexpr int few_most = machine::lanes;  // rows that are few
-inline constexpr long few_block = 32;            // keys between two rescales
-inline constexpr long few_keys = 256;            // of a part at least
-
-/// Whether a problem has few rows, and which; none where it has not.
+/// Whether a problem has so few rows that vectors along them would be empty for the most part, or threads without work.
 template <class T, class Out, int B>
-few_rows few_rows_of(attention_problem<T, Out, B> const& p) {
-  if (p.rows > few_most / 2 || p.keys < few_keys || (p.key.column != 1 && p.depth > 1) || (p.value.column != 1 && p.width > 1)) return {};
-  few_rows found{-1, 1, p.rows};
-  for (int i = 0; i < B; ++i)
-    if (p.batch[i] > 1 && p.key.batch[i] == 0 && p.value.batch[i] == 0 && p.batch[i] * p.rows <= few_most)
-      if (p.batch[i] > found.repeats) found.axis = i, found.repeats = p.batch[i];
-  return found;
+bool has_few_rows(attention_problem<T, Out, B> const& p, key_batch<B> const& batch) {
+  if (p.rows > 16 || p.rows * batch.repeats > few_most || p.keys < few_keys) return false;
+  if ((p.key.column != 1 && p.depth > 1) || (p.value.column != 1 && p.width > 1)) return false;
+  long const panels = batch.repeats * ((p.rows + panel_rows - 1) / panel_rows);
+  return 3 * p.rows * batch.repeats < 2 * panels * panel_rows || batch.count * panels < 2 * threads();
 }
 
 /// What one part of the keys came to: for each row its maximum, its sum and its output, not yet divided.
@@ -193,16 +182,6 @@ template <class T>
   long r = 0;
   for (; r + 4 <= rows; r += 4) group(std::integral_constant<int, 4>{}, r);
   for (; r < rows; ++r) group(std::integral_constant<int, 1>{}, r);
-}
-
-/// The i-th position of the batch axes, the last of them running fastest.
-template <std::size_t N>
-std::array<long, N> position_of(long const (&batch)[N], long i) {
-  std::array<long, N> position{};
-  for (std::size_t axis = N; axis-- > 0;) {
-    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
-  }
-  return position;
 }
 
 /// The functor on a row's scores against `keys` keys from `first` on.
@@ -364,19 +343,17 @@ inline float* few_memory(long floats) {
 
 /// The whole problem, whose rows are few.
 template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Sum>
-[[gnu::cold]] void attention_few(attention_problem<T, Out, B> const& p, few_rows const& few, Score const& score, Weighing const& weighing,
+[[gnu::cold]] void attention_few(attention_problem<T, Out, B> const& p, key_batch<B> const& batch, Score const& score, Weighing const& weighing,
                    Gain const& gain, matrix<Sum, B> const& sums) {
-  long const rows = few.all();
-  long batch[B > 0 ? B : 1] = {}, batches = 1;
-  for (int i = 0; i < B; ++i) batches *= batch[i] = i == few.axis ? 1 : p.batch[i];
+  long const rows = p.rows * batch.repeats, batches = batch.count;
   long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads() + batches - 1) / batches);
   long const each = ((p.keys + wanted - 1) / wanted + few_block - 1) / few_block * few_block, parts = (p.keys + each - 1) / each;
   long const part_floats = few_part::padded(few_part::floats(rows, p.width)), floats = part_floats + rows * few_part::padded(p.depth);
   float* const memory = few_memory(batches * parts * floats);
   auto const rows_at = [&](long item) {
-    return [&, position = position_of(batch, item)](long i) {
+    return [&, position = position_of(batch.extent, item)](long i) {
       row_range<B> row{{}, i % p.rows, 1};
-      for (int a = 0; a < B; ++a) row.batch[a] = a == few.axis ? i / p.rows : position[static_cast<std::size_t>(a)];
+      for (int a = 0; a < B; ++a) row.batch[a] = a == batch.axis ? i / p.rows : position[static_cast<std::size_t>(a)];
       return row;
     };
   };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the fused attention is given: four batches of matrices and two scales, and where else it writes.
 #pragma once
+#include <array>
+#include <cstddef>
 
 namespace attend::kernels::cpu {
 
@@ -50,5 +52,32 @@ matrix_slice<T> slice_at(matrix<T, B> const& x, long const* position) {
   for (int i = 0; i < B; ++i) offset += x.batch[i] * position[i];
   return {x.data + offset, x.row, x.column};
 }
+
+/// The i-th position of the batch axes, the last of them running fastest.
+template <std::size_t N>
+std::array<long, N> position_of(long const (&batch)[N], long i) {
+  std::array<long, N> position{};
+  for (std::size_t axis = N; axis-- > 0;) {
+    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
+  }
+  return position;
+}
+
+/// The batch as keys and values see it: of the axes along which both repeat, as over the query heads of a group, the
+/// longest has extent 1 here.
+template <int B>
+struct key_batch {
+  long extent[B > 0 ? B : 1] = {};
+  long count = 1;   // positions
+  int axis = -1;    // the one left out, if any
+  long repeats = 1; // its extent
+
+  template <class T, class Out>
+  explicit key_batch(attention_problem<T, Out, B> const& p) {
+    for (int i = 0; i < B; ++i)
+      if (p.batch[i] > repeats && p.key.batch[i] == 0 && p.value.batch[i] == 0) axis = i, repeats = p.batch[i];
+    for (int i = 0; i < B; ++i) count *= extent[i] = i == axis ? 1 : p.batch[i];
+  }
+};
 
 } // namespace attend::kernels::cpu

@@ -34,6 +34,13 @@ public:
     if (step == bytes) wanted_[waiting_++] = {at, at, rows * bytes, 0, 1}; // rows without a gap are one long row
     else wanted_[waiting_++] = {at, at, bytes, step, rows};
   }
+  /// From here on `asks` times are left to ask for all that waits, at least `least` lines each time.
+  void spread_over(long asks, long least) {
+    long lines = 0;
+    for (int i = 0; i < waiting_; ++i) lines += wanted_[i].rows * (wanted_[i].bytes / line + 1);
+    pace_ = lines > least * asks ? (lines + asks - 1) / asks : least;
+  }
+  void ask() { ask(pace_); }
   void ask(long lines) {
     while (lines > 0 && waiting_ > 0) {
       auto& w = wanted_[waiting_ - 1];
@@ -55,6 +62,7 @@ private:
     long bytes, stride, rows;
   } wanted_[most];
   int waiting_ = 0;
+  long pace_ = 0;
 };
 
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
@@ -106,7 +114,7 @@ inline void score_products(float const* query, long depth, tile_view key, long k
   for (long j = 0; j < keys;) {
     tile_view const rows = key.from(j);
     float* const to = scores + j * panel_rows;
-    ahead.ask(tuning.lines);
+    ahead.ask();
     long const left = keys - j;
     if (left > most + few) score_group<most>(query, depth, rows, most, to, largest), j += most;
     else if (left > some && left <= most) score_group<most>(query, depth, rows, left, to, largest), j += most;
@@ -161,7 +169,7 @@ inline void output_products(float const* weights, long keys, tile_view value, lo
     long const columns = (width - e + groups - g - 1) / (groups - g); // groups as equal as they can be
     tile_view const part{value.data + e, value.row};
     float* const to = output + e * panel_rows;
-    ahead.ask(tuning.lines);
+    ahead.ask();
     switch (columns) {
     case 6: output_group<6>(weights, keys, part, rescale, to, fresh); break;
     case 5: output_group<5>(weights, keys, part, rescale, to, fresh); break;

@@ -14,19 +14,21 @@ struct no_gain {};
 
 namespace detail {
 
-/// What the functor keeps of rows and of the keys from `first` up to `end`. Without a softmax (Empty is void) what is
-/// zero everywhere is not kept.
+/// What the functor keeps of a box. Without a softmax (Empty is void) what is zero everywhere is not kept.
+template <class Empty, class Score, int R>
+tile kept_of(Score const& score, box<R> const& at) {
+  if constexpr (std::is_same_v<Score, argument<0>>) return tile::all;
+  else if constexpr (std::is_void_v<Empty>) return zero_everywhere(score, at) ? tile::none : tile::some;
+  else return classify(score, at);
+}
+/// The same of rows and of the keys from `first` up to `end`.
 template <class Empty, int B, class Score>
 tile kept_of(Score const& score, row_range<B> const& rows, long first, long end) {
-  if constexpr (std::is_same_v<Score, argument<0>>) return tile::all;
-  else {
-    box<B + 2> at;
-    for (int i = 0; i < B; ++i) at.first[i] = at.last[i] = rows.batch[i];
-    at.first[B] = rows.first, at.last[B] = rows.first + rows.count - 1;
-    at.first[B + 1] = first, at.last[B + 1] = end - 1;
-    if constexpr (std::is_void_v<Empty>) return zero_everywhere(score, at) ? tile::none : tile::some;
-    else return classify(score, at);
-  }
+  box<B + 2> at;
+  for (int i = 0; i < B; ++i) at.first[i] = at.last[i] = rows.batch[i];
+  at.first[B] = rows.first, at.last[B] = rows.first + rows.count - 1;
+  at.first[B + 1] = first, at.last[B + 1] = end - 1;
+  return kept_of<Empty>(score, at);
 }
 
 /// Consecutive keys and what a panel keeps of them.
