@@ -55,6 +55,10 @@ TEST(allocation, none_by_fused_attention) {
   auto out = attend::uninitialized<float>(b = 2, n = 3, s = 70, e = 32_c);
   EXPECT_EQ(allocations_of(out, softmax(q * transpose(k) / 8) * v), 0);
   EXPECT_EQ(allocations_of(out, softmax(masked(q * transpose(k) / 8 + bias, keep(causal(s, t)))) * v), 0);
+  auto const cache = attend::normal<float>(b = 2, n = 3, t = 900, d = 64_c);
+  auto const last = attend::normal<float>(b = 2, n = 3, s = 1, d = 64_c);
+  auto decoded = attend::uninitialized<float>(b = 2, n = 3, s = 1, d = 64_c);
+  EXPECT_EQ(allocations_of(decoded, softmax(last * transpose(cache) / 8) * cache), 0);
 }
 
 TEST(allocation, none_by_one_pass) {
