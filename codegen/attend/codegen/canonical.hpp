@@ -34,7 +34,7 @@ struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored.
     attend::detail::row_major(v);
     return v;
   }
-  /// What a view, or a covered copy, of another buffer keeps of it.
+  /// What a view of another buffer, or another tree's, keeps of it.
   template <class Other>
   void same_memory(Other const& other) {
     origin = other.origin, memory = nullptr, computed = true;
@@ -233,6 +233,15 @@ struct guarding {
 template <class X>
 bool guards_hold(X const& x) {
   return guarding::of(x);
+}
+
+/// A buffer around another tree, which may be covered or have parts replaced.
+template <class X, class T, class S, class... A, class Y>
+auto with_tree(buffer<X, T, S, A...> const& b, Y const& y) {
+  buffer<Y, T, S, A...> r{{}, y, {}, {}, 0, {}, nullptr, true};
+  r.same_memory(b);
+  for (int i = 0; i < b.rank; ++i) r.extents[i] = b.extents[i], r.strides[i] = b.strides[i];
+  return r;
 }
 
 /// The extent of D in the first of some trees that says.

@@ -147,13 +147,7 @@ private:
 
   // A buffer of a tree, its region found.
   template <class X, class T, class Stored, class... A>
-  static auto covered(buffer<X, T, Stored, A...> const& b) {
-    auto const r = region(b.x);
-    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, 0, {}, nullptr, true};
-    c.same_memory(b);
-    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
-    return c;
-  }
+  static auto covered(buffer<X, T, Stored, A...> const& b) { return with_tree(b, region(b.x)); }
 };
 
 } // namespace detail
