@@ -229,7 +229,7 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
   using call = detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
   call const c{problem, score, weighing, gain, also};
   in_parallel(batches * items, [&](long i) {
-    auto const position = detail::position_of(problem.batch, i / items), next = detail::position_of(problem.batch, i / items + 1);
+    auto const position = position_of(problem.batch, i / items), next = position_of(problem.batch, i / items + 1);
     long const first = i % items * panels;
     detail::attending<call>{c, position.data()}(first * panel_rows, std::min(panels, all_panels - first),
                                                 i / items + 1 < batches ? next.data() : nullptr);

@@ -10,7 +10,6 @@
 #include <attend/kernels/cpu/in_parallel.hpp>
 #include <attend/kernels/kept_memory.hpp>
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -155,16 +154,6 @@ template <class T>
   long r = 0;
   for (; r + 4 <= rows; r += 4) group(std::integral_constant<int, 4>{}, r);
   for (; r < rows; ++r) group(std::integral_constant<int, 1>{}, r);
-}
-
-/// The i-th position of the batch axes, the last of them running fastest.
-template <std::size_t N>
-std::array<long, N> position_of(long const (&batch)[N], long i) {
-  std::array<long, N> position{};
-  for (std::size_t axis = N; axis-- > 0;) {
-    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
-  }
-  return position;
 }
 
 /// The functor on a row's scores against `keys` keys from `first` on.

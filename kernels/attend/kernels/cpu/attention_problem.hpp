@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What the fused attention is given: four batches of matrices and two scales, and where else it writes.
 #pragma once
+#include <array>
+#include <cstddef>
 
 namespace attend::kernels::cpu {
 
@@ -49,6 +51,15 @@ matrix_slice<T> slice_at(matrix<T, B> const& x, long const* position) {
   long offset = 0;
   for (int i = 0; i < B; ++i) offset += x.batch[i] * position[i];
   return {x.data + offset, x.row, x.column};
+}
+/// The i-th position of the batch axes, the last of them running fastest.
+template <std::size_t N>
+std::array<long, N> position_of(long const (&batch)[N], long i) {
+  std::array<long, N> position{};
+  for (std::size_t axis = N; axis-- > 0;) {
+    if (batch[axis] > 0) position[axis] = i % batch[axis], i /= batch[axis];
+  }
+  return position;
 }
 
 } // namespace attend::kernels::cpu
