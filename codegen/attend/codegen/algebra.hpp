@@ -28,6 +28,14 @@ double factor(X const& x) {
   else return 1;
 }
 
+/// Which of some counts is 1.
+template <int... Counts>
+inline constexpr int place_of_one = [] {
+  int i = 0, found = 0;
+  ((Counts == 1 ? void(found = i) : void(), ++i), ...);
+  return found;
+}();
+
 /// How many contractions an elementwise tree is around.
 template <class X>
 inline constexpr int products = 0;
