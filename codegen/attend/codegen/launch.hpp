@@ -86,11 +86,11 @@ void check_ids(R const& region, Out const& out) {
 }
 /// The same of all ids that are known before anything runs, here and in the steps before.
 template <class R, class Out>
-void check_known_ids(R const& region, Out const& out) {
+void check_known_ids(R& region, Out const& out) {
   run_time_extents<R, Out> const n{region, out};
   region.operands([&](auto const&... x) { (checking<false>::ids(x, n), ...); });
-  each_buffer(region, [](auto const& b) {
-    if constexpr (looks_up<std::remove_const_t<decltype(b.x)>>) check_known_ids(b.x, b.whole());
+  each_buffer(region, [](auto& b) {
+    if constexpr (looks_up<decltype(b.x)>) check_known_ids(b.x, b.whole());
   });
 }
 

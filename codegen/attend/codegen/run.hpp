@@ -104,7 +104,7 @@ void run(X const& tree, tensor_view<T, S, A...> const& out) {
 template <class X, class T, class S, class... A>
 void check_lookups(X const& tree, tensor_view<T, S, A...> const& out) {
   if constexpr (looks_up<X>) {
-    auto const region = cover<false>(tree);
+    auto region = cover<false>(tree);
     check_known_ids(region, out);
   }
 }
