@@ -5,7 +5,7 @@
 #pragma once
 #include <attend/codegen/push.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 /// A canonical tree times a number; only floating trees, so that whole numbers stay exact.
 template <class X>
@@ -199,4 +199,4 @@ private:
   static auto softmax_or_div(X const& x, Y const& y) { return scale_by(div(unscaled(x), y), factor(x)); }
 };
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

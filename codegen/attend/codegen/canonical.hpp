@@ -5,7 +5,7 @@
 #include <attend/codegen/sizes.hpp>
 #include <cstddef>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
 /// `memory` is where the plan puts it; a buffer that another one equals is computed once (`computed` is false for the others).
@@ -264,4 +264,4 @@ auto store(X const& x, types<D...>, Around const&... around) {
 }
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -14,7 +14,7 @@
 #include <attend/codegen/patterns/product.hpp>
 #include <attend/codegen/patterns/rows.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 template <int I>
@@ -158,4 +158,4 @@ auto cover(X const& x) {
   return detail::covering<Fuse>::region(x);
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

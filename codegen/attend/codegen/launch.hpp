@@ -10,7 +10,7 @@
 #include <attend/kernels/thrust/map.hpp>
 #include <attend/kernels/thrust/rows.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class D, class V>
 long stride_of(V const& v) {
@@ -222,4 +222,4 @@ void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
   else kernels::cpu::attention<typename R::empty>(p, score, weighing, lower(r.gain, Axes{}), also);
 }
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

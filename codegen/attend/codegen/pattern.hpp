@@ -8,7 +8,7 @@
 #pragma once
 #include <attend/codegen/algebra.hpp>
 
-namespace attend::codegen::pattern {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::pattern {
 
 template <class Hole, class D>
 struct with_dim {};
@@ -133,4 +133,4 @@ auto match(P p, E const& e) {
   return detail::matching::of(p, e, bindings<>{});
 }
 
-} // namespace attend::codegen::pattern
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::pattern

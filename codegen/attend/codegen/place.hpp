@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// One step of a plan, as data: what explain prints and tests look at.
 struct step {
@@ -171,4 +171,4 @@ private:
 };
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

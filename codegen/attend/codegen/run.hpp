@@ -6,7 +6,7 @@
 #include <attend/kernels/kept_memory.hpp>
 #include <cstring>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// The buffers of one evaluation.
 using workspace = kernels::kept_memory<struct buffers_between_steps>;
@@ -122,4 +122,4 @@ void run(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& o
 }
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

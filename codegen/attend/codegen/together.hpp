@@ -5,7 +5,7 @@
 #include <attend/codegen/run.hpp>
 #include <tuple>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// A canonical tree with every occurrence of Part replaced by the tensor that holds its value;
@@ -220,4 +220,4 @@ bool run_together(Trees const& trees, Outs const& outs) {
   }(std::make_index_sequence<std::tuple_size_v<Trees>>{});
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -2,8 +2,9 @@
 // The body of a parallel loop as a plain function, so that what shares its items out is instantiated once a program and
 // not for every expression.
 #pragma once
+#include <attend/kernels/isa.hpp>
 
-namespace attend::kernels {
+namespace attend::kernels::inline ATTEND_DETAIL_ISA {
 
 /// Calls a body, which has to outlive it, with an item's number.
 class task {
@@ -17,4 +18,4 @@ public:
   void operator()(long i) const { run_(body_, i); }
 };
 
-} // namespace attend::kernels
+} // namespace attend::kernels::inline ATTEND_DETAIL_ISA

@@ -6,7 +6,7 @@
 #include <attend/codegen/patterns/reasons.hpp>
 #include <attend/codegen/regions.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace pattern {
 namespace holes {
 inline constexpr hole<struct query> q{};
@@ -292,4 +292,4 @@ template <class R>
 inline constexpr bool is_not_fused<not_fused<R>> = true;
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA
