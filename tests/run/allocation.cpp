@@ -67,4 +67,15 @@ TEST(allocation, none_by_one_pass) {
   EXPECT_EQ(allocations_of(out, exp(x) * 2), 0);
 }
 
+TEST(allocation, none_by_passes_over_rows) {
+  auto const x = attend::normal<float>(s = 70, t = 64_c);
+  auto out = attend::uninitialized<float>(s = 70, t = 64_c);
+  auto sums = attend::uninitialized<float>(s = 70);
+  EXPECT_EQ(allocations_of(out, softmax(x)), 0);
+  EXPECT_EQ(allocations_of(sums, sum(x, t)), 0);
+  auto const long_rows = attend::normal<float>(s = 2, t = 1 << 20); // shared out by chunks
+  auto long_sums = attend::uninitialized<float>(s = 2);
+  EXPECT_EQ(allocations_of(long_sums, sum(long_rows, t)), 0);
+}
+
 } // namespace
