@@ -71,7 +71,7 @@ struct rows_schedule {
       else reduce(i, g, 0, geometry.blocks, sum[i], spare, sum);
       if (!geometry.vertical) stages[i].across(sum[i]);
     }
-    if (short_rows && whole) return write(pass, g, all, sum);
+    if (short_rows) return write(pass, g, whole ? all : row_block{0, 1, g.begin, g.end}, sum);
     for (long c = 0; c < (whole ? geometry.chunks : 1); ++c) write_chunk(g, c, sum);
   }
   [[gnu::noinline]] void run_groups(long first, long last) const {
