@@ -33,7 +33,7 @@ struct into_views {
   std::tuple<V...> views;
 };
 
-namespace detail {
+namespace detail::inline ATTEND_DETAIL_ISA {
 
 template <class T, class S, class... A>
 constexpr tensor_view<T, S, A...> writable(tensor<T, S, A...>& x) {
@@ -181,7 +181,9 @@ auto evaluate_several(Outs const& outs, E const&... e) {
   }(std::make_index_sequence<sizeof...(E)>{});
 }
 
-} // namespace detail
+} // namespace detail::inline ATTEND_DETAIL_ISA
+
+inline namespace ATTEND_DETAIL_ISA {
 
 /// Names where results go: `evaluate(into(out), x)`, `evaluate(into(o, w), x, weights)`.
 template <class... V>
@@ -234,4 +236,5 @@ void evaluate(into_views<V...> const& out, E&&... e) {
 /// Gives back the workspace that this thread keeps between evaluations.
 inline void release_workspace() { codegen::workspace::release(); }
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend

@@ -9,7 +9,7 @@
 #include <string>
 
 namespace attend {
-namespace detail {
+namespace detail::inline ATTEND_DETAIL_ISA {
 
 /// Writes the written tree, one node a line, children indented. One overload per kind of node.
 class tree_printer {
@@ -145,7 +145,9 @@ std::string explain_steps(Tree const& tree) {
   }
 }
 
-} // namespace detail
+} // namespace detail::inline ATTEND_DETAIL_ISA
+
+inline namespace ATTEND_DETAIL_ISA {
 
 /// The expression's tree with dims and types, its steps with pattern, kernel, operations and bytes, the effective scale,
 /// and why it is not fused where it is not. Throws shape_error where extents disagree.
@@ -165,4 +167,5 @@ std::string explain(E const& e) {
   }
 }
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend

@@ -7,7 +7,7 @@
 #include <attend/language.hpp>
 
 namespace attend {
-namespace detail {
+namespace detail::inline ATTEND_DETAIL_ISA {
 
 namespace reference = kernels::reference;
 
@@ -299,7 +299,9 @@ struct oracle_walk {
   }
 };
 
-} // namespace detail
+} // namespace detail::inline ATTEND_DETAIL_ISA
+
+inline namespace ATTEND_DETAIL_ISA {
 
 /// The expression in float64 with error bounds, its result as an implementation would store it; axes in the order of
 /// the expression's dims. Throws std::invalid_argument where extents disagree.
@@ -311,4 +313,5 @@ kernels::reference::array oracle(E const& e) {
                                       detail::kept_in<typename E::value_type>);
 }
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend

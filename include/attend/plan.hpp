@@ -9,7 +9,7 @@
 #include <attend/codegen/outline.hpp>
 
 namespace attend {
-namespace codegen::detail {
+namespace codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class E>
 using node_t = attend::detail::lifted<E const&>;
@@ -112,7 +112,7 @@ struct reason_of<contraction<X, Y, D>> {
 template <class E>
 using reason_t = typename reason_of<typename root_tree<canonical_t<E>>::type>::type::reason;
 
-} // namespace codegen::detail
+} // namespace codegen::inline ATTEND_DETAIL_ISA::detail
 
 /// Whether every softmax of an expression runs inside a fused attention kernel, and there is one.
 template <class E>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Half of a program whose two halves are built for different instruction sets; this one without any flag.
-#include <attend/kernels/cpu/attention.hpp>
+#include "units.hpp"
 
 using namespace attend::kernels;
 
@@ -9,3 +9,9 @@ char const* attend_without_flags(cpu::attention_problem<float, float, 1> const& 
   cpu::attention<attend::empty_row::zeros_t>(problem, causal);
   return cpu::machine::name;
 }
+
+namespace isa {
+result<attention> evaluated_without_flags(expression<attention> const& x) { return evaluate(x); }
+result<product> evaluated_without_flags(expression<product> const& x) { return evaluate(x); }
+result<pass> evaluated_without_flags(expression<pass> const& x) { return evaluate(x); }
+} // namespace isa

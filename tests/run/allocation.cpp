@@ -55,12 +55,27 @@ TEST(allocation, none_by_fused_attention) {
   auto out = attend::uninitialized<float>(b = 2, n = 3, s = 70, e = 32_c);
   EXPECT_EQ(allocations_of(out, softmax(q * transpose(k) / 8) * v), 0);
   EXPECT_EQ(allocations_of(out, softmax(masked(q * transpose(k) / 8 + bias, keep(causal(s, t)))) * v), 0);
+  auto const cache = attend::normal<float>(b = 2, n = 3, t = 900, d = 64_c);
+  auto const last = attend::normal<float>(b = 2, n = 3, s = 1, d = 64_c);
+  auto decoded = attend::uninitialized<float>(b = 2, n = 3, s = 1, d = 64_c);
+  EXPECT_EQ(allocations_of(decoded, softmax(last * transpose(cache) / 8) * cache), 0);
 }
 
 TEST(allocation, none_by_one_pass) {
   auto const x = attend::normal<float>(s = 70, d = 64_c);
   auto out = attend::uninitialized<float>(s = 70, d = 64_c);
   EXPECT_EQ(allocations_of(out, exp(x) * 2), 0);
+}
+
+TEST(allocation, none_by_passes_over_rows) {
+  auto const x = attend::normal<float>(s = 70, t = 64_c);
+  auto out = attend::uninitialized<float>(s = 70, t = 64_c);
+  auto sums = attend::uninitialized<float>(s = 70);
+  EXPECT_EQ(allocations_of(out, softmax(x)), 0);
+  EXPECT_EQ(allocations_of(sums, sum(x, t)), 0);
+  auto const long_rows = attend::normal<float>(s = 2, t = 1 << 20); // shared out by chunks
+  auto long_sums = attend::uninitialized<float>(s = 2);
+  EXPECT_EQ(allocations_of(long_sums, sum(long_rows, t)), 0);
 }
 
 } // namespace

@@ -5,7 +5,7 @@
 #pragma once
 #include <attend/codegen/push.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 /// A canonical tree times a number; only floating trees, so that whole numbers stay exact.
 template <class X>
@@ -27,6 +27,14 @@ double factor(X const& x) {
   if constexpr (is_scaled<X>) return operand_of<1>(x).value;
   else return 1;
 }
+
+/// Which of some counts is 1.
+template <int... Counts>
+inline constexpr int place_of_one = [] {
+  int i = 0, found = 0;
+  ((Counts == 1 ? void(found = i) : void(), ++i), ...);
+  return found;
+}();
 
 /// How many contractions an elementwise tree is around.
 template <class X>
@@ -191,4 +199,4 @@ private:
   static auto softmax_or_div(X const& x, Y const& y) { return scale_by(div(unscaled(x), y), factor(x)); }
 };
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

@@ -5,7 +5,7 @@
 #include <attend/codegen/sizes.hpp>
 #include <cstddef>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
 /// `memory` is where the plan puts it; a buffer that another one equals is computed once (`computed` is false for the others).
@@ -34,7 +34,7 @@ struct buffer<X, T, types<Stored...>, Axes...> : node<buffer<X, T, types<Stored.
     attend::detail::row_major(v);
     return v;
   }
-  /// What a view, or a covered copy, of another buffer keeps of it.
+  /// What a view of another buffer, or another tree's, keeps of it.
   template <class Other>
   void same_memory(Other const& other) {
     origin = other.origin, memory = nullptr, computed = true;
@@ -235,6 +235,15 @@ bool guards_hold(X const& x) {
   return guarding::of(x);
 }
 
+/// A buffer around another tree, which may be covered or have parts replaced.
+template <class X, class T, class S, class... A, class Y>
+auto with_tree(buffer<X, T, S, A...> const& b, Y const& y) {
+  buffer<Y, T, S, A...> r{{}, y, {}, {}, 0, {}, nullptr, true};
+  r.same_memory(b);
+  for (int i = 0; i < b.rank; ++i) r.extents[i] = b.extents[i], r.strides[i] = b.strides[i];
+  return r;
+}
+
 /// The extent of D in the first of some trees that says.
 template <class D, class... X>
 long size_in(X const&... x) {
@@ -255,4 +264,4 @@ auto store(X const& x, types<D...>, Around const&... around) {
 }
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

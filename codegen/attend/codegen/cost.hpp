@@ -4,7 +4,7 @@
 #pragma once
 #include <attend/codegen/regions.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// Elementwise operations in a tree.
@@ -100,4 +100,4 @@ constexpr long bytes_of(Extents const& n) {
   return detail::reading::of(static_cast<R const*>(nullptr), n) + detail::volume<typename detail::result_dims<R>::type>(n) * static_cast<long>(sizeof(T));
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

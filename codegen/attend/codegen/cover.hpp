@@ -14,7 +14,7 @@
 #include <attend/codegen/patterns/product.hpp>
 #include <attend/codegen/patterns/rows.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 template <int I>
@@ -147,13 +147,7 @@ private:
 
   // A buffer of a tree, its region found.
   template <class X, class T, class Stored, class... A>
-  static auto covered(buffer<X, T, Stored, A...> const& b) {
-    auto const r = region(b.x);
-    buffer<std::remove_cv_t<decltype(r)>, T, Stored, A...> c{{}, r, {}, {}, 0, {}, nullptr, true};
-    c.same_memory(b);
-    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
-    return c;
-  }
+  static auto covered(buffer<X, T, Stored, A...> const& b) { return with_tree(b, region(b.x)); }
 };
 
 } // namespace detail
@@ -164,4 +158,4 @@ auto cover(X const& x) {
   return detail::covering<Fuse>::region(x);
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -10,7 +10,7 @@
 #include <attend/kernels/thrust/map.hpp>
 #include <attend/kernels/thrust/rows.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class D, class V>
 long stride_of(V const& v) {
@@ -86,11 +86,11 @@ void check_ids(R const& region, Out const& out) {
 }
 /// The same of all ids that are known before anything runs, here and in the steps before.
 template <class R, class Out>
-void check_known_ids(R const& region, Out const& out) {
+void check_known_ids(R& region, Out const& out) {
   run_time_extents<R, Out> const n{region, out};
   region.operands([&](auto const&... x) { (checking<false>::ids(x, n), ...); });
-  each_buffer(region, [](auto const& b) {
-    if constexpr (looks_up<std::remove_const_t<decltype(b.x)>>) check_known_ids(b.x, b.whole());
+  each_buffer(region, [](auto& b) {
+    if constexpr (looks_up<decltype(b.x)>) check_known_ids(b.x, b.whole());
   });
 }
 
@@ -222,4 +222,4 @@ void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
   else kernels::cpu::attention<typename R::empty>(p, score, weighing, lower(r.gain, Axes{}), also);
 }
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

@@ -5,7 +5,7 @@
 #include <attend/codegen/regions.hpp>
 #include <attend/kernels/functor.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 template <class T, class V>
@@ -63,4 +63,4 @@ auto lower(X const& x, types<Axes...>) {
   return detail::lowering<types<Axes...>>::of(x);
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

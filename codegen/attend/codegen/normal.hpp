@@ -5,7 +5,7 @@
 #include <attend/codegen/algebra.hpp>
 #include <cmath>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// length(dim) as a number, wherever it stands in x.
@@ -150,4 +150,4 @@ auto normal_form(E const& e) {
   return detail::with_lengths(detail::normalising<Recognise>::of(e), e);
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

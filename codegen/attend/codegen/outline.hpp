@@ -5,7 +5,7 @@
 #pragma once
 #include <attend/codegen/place.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// Extents that somebody gives by name, in the order of the dims.
 template <class... D>
@@ -150,4 +150,4 @@ constexpr outline outline_of(given_extents<D...> const& given) {
   return walk.sums;
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

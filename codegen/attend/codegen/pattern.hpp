@@ -8,7 +8,7 @@
 #pragma once
 #include <attend/codegen/algebra.hpp>
 
-namespace attend::codegen::pattern {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::pattern {
 
 template <class Hole, class D>
 struct with_dim {};
@@ -60,20 +60,15 @@ inline constexpr bool matched = !std::is_same_v<std::remove_cvref_t<M>, no_match
 namespace detail {
 using namespace attend::detail;
 using codegen::detail::has;
+using codegen::detail::place_of_one;
 using codegen::detail::products;
 using codegen::detail::softmaxes;
 
-/// How many trees of the kind of pattern X an elementwise tree E is around, and which operand holds the one.
+/// How many trees of the kind of pattern X an elementwise tree E is around.
 template <class X, class E>
 inline constexpr int cores = products<E>;
 template <class X, class D, class E>
 inline constexpr int cores<softmax_pattern<X, D>, E> = softmaxes<E>;
-template <class X, class... E>
-inline constexpr int core_at = [] {
-  int i = 0, found = 0;
-  ((cores<X, E> == 1 ? void(found = i) : void(), ++i), ...);
-  return found;
-}();
 
 /// One overload per kind of pattern; the catch-all answers no_match.
 struct matching {
@@ -127,7 +122,7 @@ private:
   template <class X, class Op, class... E, class B>
   static auto descend(elementwise<Op, E...> const& e, B const& b) {
     if constexpr ((cores<X, E> + ... + 0) != 1) return no_match{};
-    else return descend<X>(operand_of<core_at<X, E...>>(e), b);
+    else return descend<X>(operand_of<place_of_one<cores<X, E>...>>(e), b);
   }
 };
 } // namespace detail
@@ -138,4 +133,4 @@ auto match(P p, E const& e) {
   return detail::matching::of(p, e, bindings<>{});
 }
 
-} // namespace attend::codegen::pattern
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::pattern

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// One step of a plan, as data: what explain prints and tests look at.
 struct step {
@@ -54,7 +54,7 @@ constexpr long lay_out(placement* buffers, int count) {
 struct visiting {
   template <class F, class X>
   static void of(F& f, X& x) {
-    if constexpr (is_buffer<std::remove_const_t<X>>) f(x);
+    if constexpr (is_buffer<X>) f(x);
     else if constexpr (requires { X::is_region; }) x.operands([&](auto&... y) { (of(f, y), ...); });
     else inner(f, x);
   }
@@ -66,17 +66,8 @@ private:
   static void inner(F& f, elementwise<Op, X...>& e) {
     [&]<int... I>(std::integer_sequence<int, I...>) { (of(f, static_cast<attend::detail::slot<I, X>&>(e.x).value), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
-  template <class F, class Op, class... X>
-  static void inner(F& f, elementwise<Op, X...> const& e) {
-    [&]<int... I>(std::integer_sequence<int, I...>) { (of(f, operand_of<I>(e)), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
-  }
   template <class F, class T, class I, class D>
   static void inner(F& f, gather_node<T, I, D>& e) {
-    of(f, e.table);
-    of(f, e.ids);
-  }
-  template <class F, class T, class I, class D>
-  static void inner(F& f, gather_node<T, I, D> const& e) {
     of(f, e.table);
     of(f, e.ids);
   }
@@ -180,4 +171,4 @@ private:
 };
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

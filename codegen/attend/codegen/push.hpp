@@ -7,7 +7,7 @@
 #pragma once
 #include <attend/codegen/canonical.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class Axes, class V>
 struct with_axes;
@@ -243,4 +243,4 @@ auto push(View const& view, X const& x) {
   return pushing::into(view, x);
 }
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

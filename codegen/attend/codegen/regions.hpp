@@ -6,7 +6,7 @@
 #pragma once
 #include <attend/codegen/canonical.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// A value the kernel brings: the score, or the result of an earlier stage.
 template <int I, class T>
@@ -153,4 +153,4 @@ template <class R>
 concept region_type = requires { R::is_region; };
 } // namespace detail
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -3,46 +3,13 @@
 #pragma once
 #include <attend/codegen/cover.hpp>
 #include <attend/codegen/launch.hpp>
+#include <attend/kernels/kept_memory.hpp>
 #include <cstring>
-#include <memory>
-#include <new>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
-/// Memory between calls: each thread keeps its largest workspace, so that fresh pages are not paid for in every call.
-class workspace {
-public:
-  explicit workspace(long bytes) : bytes_(static_cast<std::size_t>(bytes)) {
-    auto& kept = spare();
-    if (bytes_ == 0) return;
-    if (kept.bytes >= bytes_) memory_ = std::move(kept.memory), held_ = std::exchange(kept.bytes, 0);
-    else memory_.reset(static_cast<std::byte*>(::operator new(held_ = bytes_, std::align_val_t{64})));
-  }
-  workspace(workspace const&) = delete;
-  ~workspace() {
-    auto& kept = spare();
-    if (held_ > kept.bytes) kept.memory = std::move(memory_), kept.bytes = held_;
-  }
-  std::byte* data() const { return memory_.get(); }
-  /// Gives this thread's memory back.
-  static void release() { spare() = {}; }
-
-private:
-  struct aligned_delete {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
-  };
-  using pointer = std::unique_ptr<std::byte, aligned_delete>;
-  struct kept_memory {
-    pointer memory;
-    std::size_t bytes = 0;
-  };
-  static kept_memory& spare() {
-    static thread_local kept_memory kept;
-    return kept;
-  }
-  pointer memory_;
-  std::size_t bytes_ = 0, held_ = 0;
-};
+/// The buffers of one evaluation.
+using workspace = kernels::kept_memory<struct buffers_between_steps>;
 
 namespace detail {
 
@@ -137,7 +104,7 @@ void run(X const& tree, tensor_view<T, S, A...> const& out) {
 template <class X, class T, class S, class... A>
 void check_lookups(X const& tree, tensor_view<T, S, A...> const& out) {
   if constexpr (looks_up<X>) {
-    auto const region = cover<false>(tree);
+    auto region = cover<false>(tree);
     check_known_ids(region, out);
   }
 }
@@ -155,4 +122,4 @@ void run(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& o
 }
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

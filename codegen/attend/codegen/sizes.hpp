@@ -3,10 +3,11 @@
 // dimension and both extents before anything is touched.
 #pragma once
 #include <attend/errors.hpp>
+#include <attend/kernels/isa.hpp>
 #include <attend/language.hpp>
 #include <string>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 using detail::in;
 using detail::index_in;
@@ -178,4 +179,4 @@ auto sizes_of(E const& e) {
   return detail::sizing::of(e);
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

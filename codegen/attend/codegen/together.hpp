@@ -5,7 +5,7 @@
 #include <attend/codegen/run.hpp>
 #include <tuple>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// A canonical tree with every occurrence of Part replaced by the tensor that holds its value;
@@ -67,13 +67,7 @@ private:
     return merged<std::remove_cv_t<decltype(x)>, D, C>{{}, x};
   }
   template <class X, class T, class S, class... A>
-  auto inner(buffer<X, T, S, A...> const& b) const {
-    auto const x = of(b.x);
-    buffer<std::remove_cv_t<decltype(x)>, T, S, A...> c{{}, x, {}, {}, 0, {}, nullptr, true};
-    c.same_memory(b);
-    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
-    return c;
-  }
+  auto inner(buffer<X, T, S, A...> const& b) const { return with_tree(b, of(b.x)); }
 };
 
 // Leaves are no parts worth a thought: replacing a tensor by its copy would share nothing.
@@ -119,13 +113,7 @@ struct recording {
     return merged<std::remove_cv_t<decltype(x)>, D, C>{{}, x};
   }
   template <class X, class T, class S, class... A>
-  auto of(buffer<X, T, S, A...> const& b) const {
-    auto const x = of(b.x);
-    buffer<std::remove_cv_t<decltype(x)>, T, S, A...> c{{}, x, {}, {}, 0, {}, nullptr, true};
-    c.same_memory(b);
-    for (int i = 0; i < b.rank; ++i) c.extents[i] = b.extents[i], c.strides[i] = b.strides[i];
-    return c;
-  }
+  auto of(buffer<X, T, S, A...> const& b) const { return with_tree(b, of(b.x)); }
 
 private:
   template <class Op, class... X>
@@ -232,4 +220,4 @@ bool run_together(Trees const& trees, Outs const& outs) {
   }(std::make_index_sequence<std::tuple_size_v<Trees>>{});
 }
 
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -13,7 +13,7 @@
 #pragma nv_diag_suppress 20011, 20013, 20014
 #endif
 
-namespace attend::kernels {
+namespace attend::kernels::inline ATTEND_DETAIL_ISA {
 
 /// What is kept of a tile.
 enum class tile { none, some, all };
@@ -212,7 +212,7 @@ __attribute__((host, device)) auto unmasked(apply<Op, X...> const& f) {
     }(std::make_integer_sequence<int, sizeof...(X)>{});
 }
 
-} // namespace attend::kernels
+} // namespace attend::kernels::inline ATTEND_DETAIL_ISA
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic pop

@@ -17,7 +17,7 @@
 #pragma nv_diag_suppress 20011, 20013, 20014
 #endif
 
-namespace attend::kernels {
+namespace attend::kernels::inline ATTEND_DETAIL_ISA {
 
 /// The functor's I-th argument: a score, or the result of an earlier stage.
 template <int I>
@@ -255,7 +255,7 @@ struct strided {
   long stride[R > 0 ? R : 1];
 };
 
-} // namespace attend::kernels
+} // namespace attend::kernels::inline ATTEND_DETAIL_ISA
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic pop

@@ -12,7 +12,7 @@
 #pragma nv_diag_suppress 20011, 20013, 20014
 #endif
 
-namespace attend::kernels {
+namespace attend::kernels::inline ATTEND_DETAIL_ISA {
 
 /// What a comparison may answer somewhere in the tile.
 struct truth {
@@ -294,7 +294,7 @@ struct number<interval> {
   }
 };
 
-} // namespace attend::kernels
+} // namespace attend::kernels::inline ATTEND_DETAIL_ISA
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic pop

@@ -2,6 +2,7 @@
 // What a functor asks of a number type, and the answers of float and double. Other number types - SIMD vectors,
 // intervals, text - specialise `number` and bring operators and functions of the same names in their own namespace.
 #pragma once
+#include <attend/kernels/isa.hpp>
 #include <attend/op.hpp>
 #include <cmath>
 #include <cstdint>
@@ -15,7 +16,7 @@
 #pragma nv_diag_suppress 20011, 20013, 20014
 #endif
 
-namespace attend::kernels {
+namespace attend::kernels::inline ATTEND_DETAIL_ISA {
 
 /// The properties of a number type N.
 /// `logic`: the result of its comparisons. `index`: a position along an axis. `integer`: any other whole number that
@@ -105,7 +106,7 @@ template <class N>
   requires std::is_arithmetic_v<N>
 __attribute__((host, device)) N min(N x, N y) { return x < y || x != x ? x : y; }
 
-} // namespace attend::kernels
+} // namespace attend::kernels::inline ATTEND_DETAIL_ISA
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic pop

@@ -2,10 +2,14 @@
 // The fused CPU attention against a plain f64 one, within what its arithmetic allows: element types, shapes, strides,
 // score functors and policies for empty rows, and the values no bound speaks of (infinite, NaN, huge).
 #include <attend/kernels/cpu/attention.hpp>
+#include <atomic>
+#include <chrono>
+#include <functional>
 #include <gtest/gtest.h>
 #include <memory>
 #include <random>
 #include <tbb/global_control.h>
+#include <tbb/task_arena.h>
 #include <thread>
 #include <vector>
 
@@ -475,6 +479,46 @@ TEST(attention, from_several_threads_at_once) {
       for (int k = 0; k < 3; ++k) check<empty_row::zeros_t, float>(in, causal());
     });
   for (auto& thread : threads) thread.join();
+}
+
+/// A weighing that leaves weights as they are and calls a function first.
+struct pausing {
+  std::function<void()> const* pause;
+};
+template <class N, class At>
+N value(pausing const& f, At const&, N const& weight) {
+  (*f.pause)();
+  return weight;
+}
+
+// The caller, waiting for the other thread's part of its keys, is handed a second problem of the same kind.
+TEST(attention, few_rows_while_another_problem_arrives) {
+  constexpr shape n{1, 1, 2, 4000, 16, 8};
+  constexpr layout plain = layout::plain;
+  inputs<float> in(n, plain, plain, plain), other({1, 1, 2, 5000, 16, 24}, plain, plain, plain);
+  tensor<float> out(plain, 1, 1, n.s, n.e);
+  attention_problem<float, float, 2> const problem{{1, 1}, n.s, n.t, n.d, n.e, in.q.view<float const>(),
+                                                   in.k.view<float const>(), in.v.view<float const>(), out.view<float>(), in.scale, 1};
+  auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(1); // there may be no second thread
+  auto const wait_for = [&](std::atomic<bool> const& flag) {
+    while (!flag && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  };
+  std::atomic<bool> shared = false, done = false;
+  tbb::task_arena arena(2);
+  arena.execute([&] {
+    std::function<void()> const pause = [&, caller = std::this_thread::get_id()] {
+      if (std::this_thread::get_id() == caller) return wait_for(shared);
+      if (shared.exchange(true)) return;
+      arena.enqueue([&] {
+        fused<empty_row::zeros_t, float>(other, score);
+        done = true;
+      });
+      wait_for(done);
+    };
+    attention<empty_row::zeros_t>(problem, score, pausing{&pause});
+  });
+  compare(out, oracle<empty_row::zeros_t, float>(in, score), n);
+  while (shared && !done) std::this_thread::yield(); // it reads what ends here
 }
 
 } // namespace

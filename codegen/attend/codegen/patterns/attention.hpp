@@ -6,7 +6,7 @@
 #include <attend/codegen/patterns/reasons.hpp>
 #include <attend/codegen/regions.hpp>
 
-namespace attend::codegen {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace pattern {
 namespace holes {
 inline constexpr hole<struct query> q{};
@@ -168,12 +168,7 @@ struct finding_softmax {
   static auto const& of(softmax_node<X, D, P, O> const& e) { return e; }
   template <class Op, class... X>
   static auto const& of(elementwise<Op, X...> const& e) {
-    constexpr int at = [] {
-      int i = 0, found = 0;
-      ((softmaxes<X> == 1 ? void(found = i) : void(), ++i), ...);
-      return found;
-    }();
-    return of(operand_of<at>(e));
+    return of(operand_of<place_of_one<softmaxes<X>...>>(e));
   }
 };
 
@@ -206,12 +201,7 @@ private:
   }
   template <class Op, class... X, class T>
   static auto scores(elementwise<Op, X...> const& e, T t) {
-    constexpr int at = [] {
-      int i = 0, found = 0;
-      ((products<X> == 1 ? void(found = i) : void(), ++i), ...);
-      return found;
-    }();
-    return scores(operand_of<at>(e), t);
+    return scores(operand_of<place_of_one<products<X>...>>(e), t);
   }
   template <class X, class Y, class... D, class T>
   static auto scores(contraction<X, Y, types<D...>> const&, types<T>) {
@@ -302,4 +292,4 @@ template <class R>
 inline constexpr bool is_not_fused<not_fused<R>> = true;
 
 } // namespace detail
-} // namespace attend::codegen
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA

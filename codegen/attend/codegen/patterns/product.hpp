@@ -4,7 +4,7 @@
 #include <attend/codegen/regions.hpp>
 #include <attend/codegen/algebra.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 /// The types a matrix library takes.
 template <class T>
@@ -66,4 +66,4 @@ private:
   static auto activated(M const&) { return no_product{}; }
 };
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

@@ -5,7 +5,7 @@
 #include <attend/codegen/algebra.hpp>
 #include <attend/codegen/regions.hpp>
 
-namespace attend::codegen::detail {
+namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class A, class B>
 inline constexpr bool same_dims = minus_t<A, B>::size == 0 && minus_t<B, A>::size == 0;
@@ -109,4 +109,4 @@ private:
   }
 };
 
-} // namespace attend::codegen::detail
+} // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

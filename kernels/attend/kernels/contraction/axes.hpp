@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 // One axis with its stride in every operand.
 struct axis {
@@ -115,4 +115,4 @@ struct sorted_axes {
   return s;
 }
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail

@@ -6,7 +6,7 @@
 #include <attend/kernels/contraction/problem.hpp>
 #include <cstring>
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 inline constexpr int lanes = 16;
 
@@ -252,4 +252,4 @@ struct before_exp {
   }
 }
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail

@@ -5,7 +5,7 @@
 #include <attend/kernels/contraction/plan.hpp>
 #include <mutex>
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 // A table of sets by hash: a plan has its place in one set, where it replaces the one not used for longest.
 class plan_cache {
@@ -63,4 +63,4 @@ private:
   }
 };
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail

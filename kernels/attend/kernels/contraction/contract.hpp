@@ -16,7 +16,7 @@
 #include <attend/kernels/cpu/in_parallel.hpp>
 #include <new>
 
-namespace attend::kernels::contraction {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
 class scratch {
@@ -242,4 +242,4 @@ inline void contract(problem const& p) {
                       [&](long i) { detail::run_tasks(*plan, p, i * each, std::min(tasks, (i + 1) * each)); });
 }
 
-} // namespace attend::kernels::contraction
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA

@@ -10,7 +10,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <optional>
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 [[gnu::cold]] inline char const* text(dnnl_status_t status) {
   switch (status) {
@@ -256,4 +256,4 @@ public:
   };
 };
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail

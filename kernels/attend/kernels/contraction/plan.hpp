@@ -7,7 +7,7 @@
 #include <bit>
 #include <limits>
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 // What the pieces are measured by, on the machines at hand.
 struct tuning {
@@ -370,4 +370,4 @@ public:
   }
 };
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail

@@ -4,13 +4,14 @@
 // Every axis has an extent and a stride in each operand; who moves along an axis says what the axis is.
 #pragma once
 #include <array>
+#include <attend/kernels/isa.hpp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <stdexcept>
 
-namespace attend::kernels::contraction {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA {
 
 /// The most axes a problem may have.
 inline constexpr int max_axes = 12;
@@ -126,4 +127,4 @@ inline void check(problem const& p) {
 }
 
 } // namespace detail
-} // namespace attend::kernels::contraction
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA

@@ -9,7 +9,7 @@
 #define ATTEND_CONTRACTION_TWO_MACHINES 1
 #endif
 
-namespace attend::kernels::contraction::detail {
+namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
 /// `count` numbers, `stride` apart.
 template <class Pointer>
@@ -159,5 +159,5 @@ inline void finish_row(finish const& f, float const* sums, source bias, source r
   finish_body(f, sums, bias, residual, to, count);
 }
 
-} // namespace attend::kernels::contraction::detail
+} // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail
 #undef ATTEND_CONTRACTION_TWO_MACHINES

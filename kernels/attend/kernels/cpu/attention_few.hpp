@@ -8,12 +8,10 @@
 #include <attend/kernels/cpu/attention_score.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
 #include <attend/kernels/cpu/in_parallel.hpp>
+#include <attend/kernels/kept_memory.hpp>
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic push
@@ -329,17 +327,7 @@ template <class Empty, class T, class Out, int B, class Gain, class Sum, class P
   for (long e = 0; e < p.width; ++e) out.data[row.first * out.row + e * out.column] = store_number<Out>(output[place_in_pairs<T>(e, p.width)] * factor);
 }
 
-/// Memory of the calling thread for the parts of one call.
-inline float* few_memory(long floats) {
-  thread_local std::unique_ptr<float[], decltype(&std::free)> memory(nullptr, &std::free);
-  thread_local long size = 0;
-  if (floats > size) {
-    memory.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>((floats + 15) / 16 * 16) * sizeof(float))));
-    size = memory ? floats : 0;
-    if (!memory) throw std::bad_alloc();
-  }
-  return memory.get();
-}
+using few_memory = kept_memory<struct parts_of_few_rows>;
 
 /// The whole problem, whose rows are few.
 template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Sum>
@@ -349,7 +337,8 @@ template <class Empty, class T, class Out, int B, class Score, class Weighing, c
   long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads() + batches - 1) / batches);
   long const each = ((p.keys + wanted - 1) / wanted + few_block - 1) / few_block * few_block, parts = (p.keys + each - 1) / each;
   long const part_floats = few_part::padded(few_part::floats(rows, p.width)), floats = part_floats + rows * few_part::padded(p.depth);
-  float* const memory = few_memory(batches * parts * floats);
+  few_memory const kept(batches * parts * floats * static_cast<long>(sizeof(float)));
+  float* const memory = reinterpret_cast<float*>(kept.data());
   auto const rows_at = [&](long item) {
     return [&, position = position_of(batch.extent, item)](long i) {
       row_range<B> row{{}, i % p.rows, 1};

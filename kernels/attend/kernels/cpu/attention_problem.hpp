@@ -2,6 +2,7 @@
 // What the fused attention is given: four batches of matrices and two scales, and where else it writes.
 #pragma once
 #include <array>
+#include <attend/kernels/isa.hpp>
 #include <cstddef>
 
 namespace attend::kernels::cpu {
@@ -45,6 +46,8 @@ struct matrix_slice {
   long row;
   long column;
 };
+
+inline namespace ATTEND_DETAIL_ISA {
 /// The matrix at one position of the B batch axes.
 template <class T, int B>
 matrix_slice<T> slice_at(matrix<T, B> const& x, long const* position) {
@@ -52,7 +55,6 @@ matrix_slice<T> slice_at(matrix<T, B> const& x, long const* position) {
   for (int i = 0; i < B; ++i) offset += x.batch[i] * position[i];
   return {x.data + offset, x.row, x.column};
 }
-
 /// The i-th position of the batch axes, the last of them running fastest.
 template <std::size_t N>
 std::array<long, N> position_of(long const (&batch)[N], long i) {
@@ -80,4 +82,5 @@ struct key_batch {
   }
 };
 
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu

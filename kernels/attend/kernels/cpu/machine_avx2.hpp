@@ -6,7 +6,7 @@
 #include <immintrin.h>
 
 namespace attend::kernels::cpu {
-inline namespace avx2 {
+inline namespace isa_avx2 {
 
 /// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
 struct machine {
@@ -90,5 +90,5 @@ private:
   }
 };
 
-} // namespace avx2
+} // namespace isa_avx2
 } // namespace attend::kernels::cpu

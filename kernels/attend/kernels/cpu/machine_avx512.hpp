@@ -15,7 +15,7 @@
 #endif
 
 namespace attend::kernels::cpu {
-inline namespace avx512 {
+inline namespace isa_avx512 {
 
 /// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
 struct machine {
@@ -96,5 +96,5 @@ private:
   static __mmask16 first(int n) { return static_cast<__mmask16>(n >= 16 ? 0xFFFF : (1u << n) - 1); }
 };
 
-} // namespace avx512
+} // namespace isa_avx512
 } // namespace attend::kernels::cpu

@@ -7,7 +7,7 @@
 #include <cuda_fp16.h>
 
 namespace attend::kernels::cpu {
-inline namespace portable {
+inline namespace isa_portable {
 
 /// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
 struct machine {
@@ -82,5 +82,5 @@ struct machine {
   }
 };
 
-} // namespace portable
+} // namespace isa_portable
 } // namespace attend::kernels::cpu

@@ -8,7 +8,7 @@
 #include <attend/kernels/reference/rows.hpp>
 #include <vector>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 /// Values and error bounds, row-major over the axes in their order.
 struct array : frame {
@@ -221,4 +221,4 @@ using row_operation = bounded (*)(row const& x, precision const& p);
   return x;
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

@@ -2,11 +2,12 @@
 // Named axes and positions along them: lists in place, so that nothing here allocates and little is left to compile.
 #pragma once
 #include <algorithm>
+#include <attend/kernels/isa.hpp>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 /// How many axes an array may have.
 inline constexpr int most_axes = 16;
@@ -177,4 +178,4 @@ inline frame open(names const& axes) { return {axes, extents(axes.size(), -1)}; 
   return step;
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

@@ -6,11 +6,12 @@
 // possible. An infinite or NaN value with bound 0 is certain: the implementation must give the same.
 #pragma once
 #include <algorithm>
+#include <attend/kernels/isa.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -260,4 +261,4 @@ inline bounded cast_whole(bounded const& x) {
   return detail::both_ways(std::trunc(low(x)), std::trunc(x.value), std::trunc(high(x)));
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

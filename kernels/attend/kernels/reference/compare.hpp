@@ -4,7 +4,7 @@
 #include <attend/kernels/reference/array.hpp>
 #include <sstream>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 /// The outcome of a comparison.
 struct report {
@@ -67,4 +67,4 @@ report compare(array const& expected, std::vector<T> const& actual) {
   return compare(expected, std::vector<double>(actual.begin(), actual.end()));
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

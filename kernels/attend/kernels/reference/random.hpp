@@ -3,10 +3,11 @@
 // dropout: an element is kept when the top 24 of its 32 bits reach the threshold.
 #pragma once
 #include <array>
+#include <attend/kernels/isa.hpp>
 #include <cmath>
 #include <cstdint>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 using philox_block = std::array<std::uint32_t, 4>;
 
@@ -34,4 +35,4 @@ inline bool dropout_keeps(double p, std::uint64_t seed, std::uint64_t position) 
   return static_cast<double>(philox_word(seed, position) / 256) >= std::ceil(p * 16777216.0);
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

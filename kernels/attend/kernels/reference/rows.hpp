@@ -3,7 +3,7 @@
 #pragma once
 #include <attend/kernels/reference/bounded.hpp>
 
-namespace attend::kernels::reference {
+namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA {
 
 /// A row that lies together: n values and as many bounds.
 struct row {
@@ -164,4 +164,4 @@ inline bounded weight(exponentials const& e, bounded const& x, empty_policy poli
   return rounded({w, spread.bound + detail::chain(e.n + 8, p) * up + e.n * p.tiny}, p, 2);
 }
 
-} // namespace attend::kernels::reference
+} // namespace attend::kernels::reference::inline ATTEND_DETAIL_ISA

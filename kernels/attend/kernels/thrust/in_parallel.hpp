@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The one place that calls Thrust: for_each over task numbers, on its TBB system by explicit policy.
-// The task is a plain function pointer, so that Thrust and TBB are instantiated once and not for every expression.
 #pragma once
 #include <attend/kernels/cpu/isa.hpp>
+#include <attend/kernels/task.hpp>
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/tbb/execution_policy.h>
@@ -11,14 +11,8 @@ namespace attend::kernels::passes {
 inline namespace ATTEND_DETAIL_ISA {
 
 namespace detail {
-struct task {
-  void (*run)(void const*, long);
-  void const* body;
-
-  void operator()(long i) const { run(body, i); }
-};
-inline void for_each_task(long count, task t) {
-  ::thrust::for_each_n(::thrust::tbb::par, ::thrust::counting_iterator<long>(0), count, t);
+inline void for_each_task(long count, task const& each) {
+  ::thrust::for_each_n(::thrust::tbb::par, ::thrust::counting_iterator<long>(0), count, each);
 }
 } // namespace detail
 
@@ -26,8 +20,7 @@ inline void for_each_task(long count, task t) {
 template <class Body>
 void in_parallel(long count, Body const& body) {
   if (count == 1) body(0l);
-  else if (count > 1)
-    detail::for_each_task(count, {[](void const* b, long i) { (*static_cast<Body const*>(b))(i); }, &body});
+  else if (count > 1) detail::for_each_task(count, task(&body));
 }
 
 } // namespace ATTEND_DETAIL_ISA

@@ -2,11 +2,10 @@
 // The order of a pass over rows: which task sums which blocks, and the balanced tree their sums are combined by. It
 // knows functors as plain functions and accumulators as bytes, so that it is compiled once and not for every expression.
 #pragma once
+#include <attend/kernels/kept_memory.hpp>
 #include <attend/kernels/thrust/in_parallel.hpp>
 #include <attend/kernels/thrust/rows_geometry.hpp>
 #include <bit>
-#include <memory>
-#include <new>
 #include <tbb/task_arena.h>
 
 namespace attend::kernels::passes {
@@ -21,18 +20,8 @@ struct row_stage {
   long size;
 };
 
-/// Memory of some sums; vectors want it aligned.
-class sums {
-  struct release {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<std::byte, release> data_;
-
-public:
-  [[gnu::cold]] explicit sums(long bytes)
-      : data_(static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), std::align_val_t{64}))) {}
-  std::byte* data() const { return data_.get(); }
-};
+using sums = kept_memory<struct sums_of_rows>;
+using waiting_sums = kept_memory<struct sums_that_wait>;
 
 struct rows_schedule {
   static constexpr int max_stages = 8;
@@ -82,7 +71,7 @@ struct rows_schedule {
       else reduce(i, g, 0, geometry.blocks, sum[i], spare, sum);
       if (!geometry.vertical) stages[i].across(sum[i]);
     }
-    if (short_rows && whole) return write(pass, g, all, sum);
+    if (short_rows) return write(pass, g, whole ? all : row_block{0, 1, g.begin, g.end}, sum);
     for (long c = 0; c < (whole ? geometry.chunks : 1); ++c) write_chunk(g, c, sum);
   }
   [[gnu::noinline]] void run_groups(long first, long last) const {
@@ -109,7 +98,7 @@ struct rows_schedule {
         long const blocks = span * geometry.chunk_blocks, first = i % each * blocks;
         std::byte const* args[max_stages];
         arguments(i / each, args);
-        sums const spare(waiting(blocks) * size);
+        waiting_sums const spare(waiting(blocks) * size);
         reduce(stage, geometry.group_at(i / each), first, std::min(geometry.blocks, first + blocks),
                memory.data() + i * size, spare.data(), args);
       });
