@@ -55,8 +55,8 @@ struct two_vectors {
 
   explicit two_vectors(T const* p) {
     if constexpr (std::is_same_v<T, bf16>) {
-      auto const both = load_raw<machine::words>(p);
-      of[0] = reinterpret_cast<machine::floats>(both << 16), of[1] = reinterpret_cast<machine::floats>(both & 0xFFFF0000u);
+      machine::words const both = load_raw<machine::words>(p), even = both << 16, odd = both & 0xFFFF0000u;
+      of[0] = reinterpret_cast<machine::floats>(even), of[1] = reinterpret_cast<machine::floats>(odd);
     } else of[0] = load(p), of[1] = load(p + lanes);
   }
   /// The first n < pair of them in their own order, zeros after them; nothing else is read.
@@ -335,7 +335,8 @@ template <class Empty, class T, class Out, int B, class Score, class Weighing, c
                    Gain const& gain, matrix<Sum, B> const& sums) {
   long const rows = p.rows * batch.repeats, batches = batch.count;
   long const wanted = std::clamp<long>(p.keys / few_keys, 1, (4 * threads() + batches - 1) / batches);
-  long const each = ((p.keys + wanted - 1) / wanted + few_block - 1) / few_block * few_block, parts = (p.keys + each - 1) / each;
+  long const blocks = std::max((p.keys + few_block - 1) / few_block, 1l); // without keys one part, of nothing
+  long const each = (blocks + wanted - 1) / wanted * few_block, parts = std::max((p.keys + each - 1) / each, 1l);
   long const part_floats = few_part::padded(few_part::floats(rows, p.width)), floats = part_floats + rows * few_part::padded(p.depth);
   few_memory const kept(batches * parts * floats * static_cast<long>(sizeof(float)));
   float* const memory = reinterpret_cast<float*>(kept.data());
