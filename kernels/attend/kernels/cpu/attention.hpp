@@ -57,7 +57,7 @@ public:
   /// `panels` panels from number `first` on; `next`, if any, is the position in keys_of whose turn comes after this one.
   void operator()(long first, long panels, long const* next) {
     s_.reserve(panels, depth_, width_);
-    long const asks = panels * (std::min<long>(tuning.key_block, keys_) + width_) / tuning.group; // with a block of keys
+    long const passes = panels * (std::min<long>(tuning.key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
     for (long block = 0; block < keys_; block += tuning.key_block) {
       long const end = std::min<long>(block + tuning.key_block, keys_);
