@@ -58,13 +58,14 @@ inline bounded sum(row const& x, precision const& p) {
 inline bounded dot(row const& x, row const& y, precision const& p) {
   long double value = 0;
   double bound = 0, reach = 0;
-  bool whole = true, finite = true;
+  bool whole = true, finite = true, surely_nan = false;
   for (long i = 0; i < x.n; ++i) {
     bounded const a = x[i], b = y[i];
     double const product = a.value * b.value;
     if (!std::isfinite(product) || undecided(a) || undecided(b)) {
       bounded const doubtful = mul(a, b, p);
       if (undecided(doubtful)) bound = infinity;
+      else surely_nan = surely_nan || std::isnan(doubtful.value);
       value += doubtful.value;
       finite = false;
       continue;
@@ -76,8 +77,8 @@ inline bounded dot(row const& x, row const& y, precision const& p) {
     whole = whole && product == std::floor(product);
   }
   double const v = static_cast<double>(value);
-  if (bound == infinity) return undecided_at(v);
-  if (!finite) return {v, 0};
+  if (bound == infinity && !surely_nan) return undecided_at(v);
+  if (!finite) return {surely_nan ? std::nan("") : v, 0};
   return detail::summed(v, bound, reach, whole, x.n + 1, p);
 }
 
