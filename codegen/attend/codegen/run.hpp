@@ -79,13 +79,21 @@ bool overlaps(R const& region, Out const& out) {
   for (long i = 0; i < extents[0]; ++i) scatter(from + i * inner, to + i * strides[0] * size, size, rank - 1, extents + 1, strides + 1);
 }
 
+/// Whether a tree has an attention that writes more than its output.
+template <class X>
+inline constexpr bool has_recorded = false;
+template <template <class...> class Node, class... X>
+inline constexpr bool has_recorded<Node<X...>> = (has_recorded<X> || ...);
+template <class X, class W, class L>
+inline constexpr bool has_recorded<recorded<X, W, L>> = true;
+
 template <bool Fuse, class X, class T, class S, class... A>
 void run(X const& tree, tensor_view<T, S, A...> const& out) {
   if constexpr (!std::is_same_v<typename X::space, host> && !std::is_same_v<typename X::space, anywhere>)
     static_cast<void>(reported(violation<rule::machine_for_space<memory_of_x<typename X::space>>>{}));
   else {
     auto region = cover<Fuse>(tree);
-    if (out.size() == 0) return;
+    if (out.size() == 0 && !has_recorded<X>) return;
     placing<false> places;
     places.template root<T>(region, out);
     workspace const memory(places.lay_out());

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <random>
-#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 #include <thread>
 #include <vector>
@@ -68,6 +67,12 @@ struct tensor {
     return memory[static_cast<std::size_t>(offset + b * stride[0] + h * stride[1] + r * stride[2] + c * stride[3])];
   }
   double get(long b, long h, long r, long c) { return load_number<double>((*this)(b, h, r, c)); }
+  std::vector<double> rows(long b, long h, long rows, long columns) {
+    std::vector<double> all;
+    for (long r = 0; r < rows; ++r)
+      for (long c = 0; c < columns; ++c) all.push_back(get(b, h, r, c));
+    return all;
+  }
   template <class U>
   matrix<U, 2> view() {
     return {memory.data() + offset, {stride[0], stride[1]}, stride[2], stride[3]};
@@ -121,13 +126,15 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
   expected result;
   std::vector<double> x(n.t), error(n.t), w(n.t);
   for (long b = 0; b < n.b; ++b)
-    for (long h = 0; h < n.h; ++h)
+    for (long h = 0; h < n.h; ++h) {
+      auto const q = in.q.rows(b, h, n.s, n.d), k = in.k.rows(b, h, n.t, n.d), v = in.v.rows(b, h, n.t, n.e);
       for (long i = 0; i < n.s; ++i) {
         double largest = -inf;
         for (long j = 0; j < n.t; ++j) {
+          double const *const query = q.data() + i * n.d, *const key = k.data() + j * n.d;
           double dot = 0, magnitude = 0;
           for (long c = 0; c < n.d; ++c) {
-            double const term = in.scale * in.q.get(b, h, i, c) * in.k.get(b, h, j, c);
+            double const term = in.scale * query[c] * key[c];
             dot += term, magnitude += std::abs(term);
           }
           x[j] = static_cast<double>(value<double>(score, point<4>{{b, h, i, j}}, dot));
@@ -142,11 +149,13 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
           double const blocks = static_cast<double>(n.t / 90 + 2);
           error[j] = error[j] + (x[j] > -inf ? u * (largest - x[j]) : 0) + exponential * blocks + (n.t + 8) * u;
         }
+        for (long j = 0; j < n.t; ++j) w[j] = sum > 0 ? w[j] / sum : 0, error[j] = w[j] > 0 ? w[j] * error[j] : 0;
+        double const *const weights = w.data(), *const off = error.data();
         for (long c = 0; c < n.e; ++c) {
+          double const* const column = v.data() + c;
           double out = 0, bound = 0;
-          for (long j = 0; j < n.t; ++j) out += sum > 0 ? w[j] / sum * in.v.get(b, h, j, c) : 0;
-          for (long j = 0; j < n.t; ++j)
-            if (sum > 0 && w[j] > 0) bound += w[j] / sum * error[j] * (std::abs(in.v.get(b, h, j, c)) + std::abs(out));
+          for (long j = 0; j < n.t; ++j) out += weights[j] * column[j * n.e];
+          for (long j = 0; j < n.t; ++j) bound += off[j] * (std::abs(column[j * n.e]) + std::abs(out));
           if (empty && std::is_same_v<Empty, empty_row::nan_t>) out = nan;
           out *= in.output_scale;
           result.out.push_back(out);
@@ -154,6 +163,7 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
                                  (std::is_same_v<Out, f16> ? 0x1p-25 : 0));
         }
       }
+    }
   return result;
 }
 
@@ -429,19 +439,6 @@ TEST(attention, huge_tiny_and_infinite_scores) {
   auto without = fused<empty_row::zeros_t, float>(in, score);
   EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24);
 }
-
-#if defined(__SANITIZE_THREAD__)
-#define SANITIZE_THREAD 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZE_THREAD 1
-#endif
-#endif
-#ifdef SANITIZE_THREAD
-// The thread sanitizer does not see how an installed TBB hands work over; here every caller does its own, and threads
-// meet only in the tests below, as std::thread.
-tbb::global_control const each_caller_alone(tbb::global_control::max_allowed_parallelism, 1);
-#endif
 
 // What TBB does with the items of one call, by hand: every item touches its own rows only.
 TEST(attention, items_are_independent) {

@@ -317,6 +317,23 @@ TEST(reference, bounds_of_reductions) {
   }
 }
 
+// Scores of which every one is off by more than a softmax can tell: the largest still wins where it is ahead by more.
+TEST(reference, softmax_of_huge_scores) {
+  array x = of({s, t}, {2, 3}, {1e18, 2e17, -1e18, 1e18, 1e18 - 1e10, 0});
+  for (long i = 0; i < x.size(); ++i) x.set(i, {x[i].value, 1e12});
+  array const w = ref::softmax(x, {t}, ref::empty_policy::zeros, ref::in_f32), l = ref::reduce(x, {t}, ref::logsumexp, ref::in_f32);
+  for (long i = 0; i < 3; ++i) {
+    EXPECT_EQ(w[i].value, i == 0);
+    EXPECT_LT(w[i].bound, 1e-5);
+  }
+  for (long i = 3; i < 5; ++i) EXPECT_GE(w[i].bound, 1); // either of two may be the larger
+  EXPECT_NEAR(l[0].value, 1e18, 1e3);
+  EXPECT_GE(l[0].bound, 1e12);
+  EXPECT_LT(l[0].bound, 1e13);
+  EXPECT_TRUE(ref::undecided(ref::reduce(of({t}, {2}, {1, inf}), {t}, ref::logsumexp, ref::in_f32)[0]));
+  EXPECT_FALSE(ref::undecided(ref::reduce(of({t}, {2}, {nan, inf}), {t}, ref::logsumexp, ref::in_f32)[0]));
+}
+
 struct attention_case {
   long rows, keys, depth;
   float scale;

@@ -59,7 +59,7 @@ inline bounded rounded(bounded x, precision const& p, double roundings = 1) {
   }
   if (x.value == 0 && x.bound == 0) return x;
   double const b = x.bound + roundings * unit_of(p) * (std::fabs(x.value) + x.bound) + p.tiny;
-  return std::fabs(x.value) + b > p.largest ? undecided_at(x.value) : bounded{x.value, b};
+  return std::fabs(x.value) + b <= p.largest ? bounded{x.value, b} : undecided_at(x.value); // of NaN, too
 }
 
 /// A correctly rounded result: exact operands give an exact result where the format holds it.

@@ -58,13 +58,14 @@ inline bounded sum(row const& x, precision const& p) {
 inline bounded dot(row const& x, row const& y, precision const& p) {
   long double value = 0;
   double bound = 0, reach = 0;
-  bool whole = true, finite = true;
+  bool whole = true, finite = true, surely_nan = false;
   for (long i = 0; i < x.n; ++i) {
     bounded const a = x[i], b = y[i];
     double const product = a.value * b.value;
     if (!std::isfinite(product) || undecided(a) || undecided(b)) {
       bounded const doubtful = mul(a, b, p);
       if (undecided(doubtful)) bound = infinity;
+      else surely_nan = surely_nan || std::isnan(doubtful.value);
       value += doubtful.value;
       finite = false;
       continue;
@@ -76,8 +77,8 @@ inline bounded dot(row const& x, row const& y, precision const& p) {
     whole = whole && product == std::floor(product);
   }
   double const v = static_cast<double>(value);
-  if (bound == infinity) return undecided_at(v);
-  if (!finite) return {v, 0};
+  if (bound == infinity && !surely_nan) return undecided_at(v);
+  if (!finite) return {surely_nan ? std::nan("") : v, 0};
   return detail::summed(v, bound, reach, whole, x.n + 1, p);
 }
 
@@ -102,13 +103,19 @@ struct exponentials {
   double largest = -infinity, sum = 0, sum_low = 0, sum_high = 0, n = 0, unit = 0;
   // What surely is the largest has exactly exponent 0, however large it is: rows filled with one number are uniform.
   bool any_undecided = false, any_nan = false, surely = true;
+  // Only differences of exponents count: where the one largest is off by much, all others are taken to be off by that
+  // more. Of huge scores it then still is the winner by far.
+  double shift = 0;
 
   double term(bounded const& x) const { return std::exp(x.value - largest); }
   /// How far the exponent of x may be off.
   double off(bounded const& x) const {
-    if (x.value == -infinity || (surely && x.value == largest)) return 0;
-    return x.bound + unit * (4 * (std::fabs(x.value) + std::fabs(largest)) + 6);
+    if (x.value == -infinity || ((surely || shift > 0) && x.value == largest)) return 0;
+    return unshifted(x) + shift;
   }
+  double unshifted(bounded const& x) const { return x.bound + unit * (4 * (std::fabs(x.value) + std::fabs(largest)) + 6); }
+  double least(bounded const& x) const { return std::exp(x.value - largest - off(x)); }
+  double most(bounded const& x) const { return std::exp(x.value - largest + off(x)); }
 };
 inline exponentials exponentials_of(row const& x, precision const& p) {
   exponentials e;
@@ -121,18 +128,25 @@ inline exponentials exponentials_of(row const& x, precision const& p) {
     if (!std::isnan(a.value)) e.largest = std::max(e.largest, a.value);
   }
   if (e.any_undecided || e.any_nan || e.largest == -infinity) return e;
-  for (long i = 0; i < x.n; ++i) e.surely = e.surely && (certain(x[i]) || high(x[i]) < e.largest);
+  long ties = 0;
+  double doubt = 0;
+  for (long i = 0; i < x.n; ++i) {
+    e.surely = e.surely && (certain(x[i]) || high(x[i]) < e.largest);
+    if (x[i].value == e.largest) ++ties, doubt = e.unshifted(x[i]);
+  }
+  if (!e.surely && ties == 1 && doubt > 1) e.shift = doubt;
   for (long i = 0; i < x.n; ++i) {
     bounded const a = x[i];
-    double const term = e.term(a), off = e.off(a);
+    double const term = e.term(a);
     e.sum += term;
-    e.sum_low += term * std::exp(-off);
-    e.sum_high += term == 0 && a.bound == 0 ? 0 : std::exp(a.value - e.largest + off);
+    e.sum_low += e.least(a);
+    e.sum_high += term == 0 && a.bound == 0 ? 0 : e.most(a);
   }
   return e;
 }
 
-/// log(sum(exp(x))); minus infinity where nothing is kept.
+/// log(sum(exp(x))); minus infinity where nothing is kept. Plus infinity gives infinity, or NaN where it was taken from
+/// itself, as a softmax does.
 inline bounded logsumexp(row const& x, precision const& p) {
   exponentials const e = exponentials_of(x, p);
   double const v = e.largest + std::log(e.sum);
@@ -140,11 +154,11 @@ inline bounded logsumexp(row const& x, precision const& p) {
   if (e.any_nan) {
     bool infinite = std::isinf(e.largest);
     for (long i = 0; i < x.n; ++i) infinite = infinite && !std::isnan(x[i].value);
-    return {infinite ? infinity : std::nan(""), 0};
+    return infinite ? undecided_at(infinity) : bounded{std::nan(""), 0};
   }
   if (e.largest == -infinity) return {-infinity, 0};
   double const spread = std::max(std::log(e.sum_high / e.sum), std::log(e.sum / e.sum_low));
-  return rounded({v, spread + detail::chain(e.n + 8, p) + 4 * unit_of(p) * std::fabs(e.largest)}, p, 2);
+  return rounded({v, e.shift + spread + detail::chain(e.n + 8, p) + 4 * unit_of(p) * std::fabs(e.largest)}, p, 2);
 }
 
 /// What softmax gives for an element x of the row: exp(x - max) / sum(exp(x - max)). A row with nothing kept follows
@@ -157,10 +171,9 @@ inline bounded weight(exponentials const& e, bounded const& x, empty_policy poli
     return policy == empty_policy::zeros ? bounded{0, 0} : rounded({1 / e.n, 0}, p, 2);
   }
   if (x.value == -infinity) return {0, 0};
-  // w exp(off_i) / sum w_j exp(-off_j), and the same downwards
-  double const w = e.term(x) / e.sum, off = e.off(x);
-  double const up = w * std::exp(off) * (e.sum / e.sum_low), down = w * std::exp(-off) * (e.sum / e.sum_high);
+  double const w = e.term(x) / e.sum, up = e.most(x) / e.sum_low, down = e.least(x) / e.sum_high;
   bounded const spread = detail::both_ways(down, w, up);
+  if (undecided(spread)) return spread;
   return rounded({w, spread.bound + detail::chain(e.n + 8, p) * up + e.n * p.tiny}, p, 2);
 }
 
