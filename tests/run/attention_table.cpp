@@ -27,6 +27,7 @@ std::ostream& operator<<(std::ostream& out, extents const& x) {
 constexpr extents usual[] = {
     {1, 1, 1, 1, 1, 1},      {2, 1, 50, 1, 16, 8},     {1, 2, 1, 70, 5, 3},     {2, 3, 37, 101, 24, 9},
     {1, 1, 17, 40, 256, 5},  {1, 2, 33, 129, 64, 128}, {1, 1, 130, 257, 8, 12}, // rows of more than one item, keys of more than two blocks
+    {2, 2, 20, 2, 3, 1},                                                        // less than a group of keys and values
     {2, 2, 3, 600, 33, 17},                                                     // few queries
     {1, 1, 1, 1100, 64, 64},                                                    // and threads that share the keys
 };
