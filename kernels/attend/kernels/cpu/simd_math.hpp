@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The functions of the vocabulary on vectors of floats. exp, exp2, log, tanh, erf and sigmoid are minimax polynomials
-// within two units in the last place, infinities, NaN and denormal results included; sin, cos and pow go lane by lane.
+// The functions of the vocabulary on vectors of floats. exp, exp2, log, erf and sigmoid are minimax polynomials within
+// two units in the last place, tanh within three, infinities, NaN and denormal results included; sin, cos and pow go
+// lane by lane.
 #pragma once
 #include <attend/kernels/cpu/simd.hpp>
 #include <cmath>
@@ -39,7 +40,6 @@ inline constexpr float exp2_6[] = {0.693147242f,   0.240226522f,   0.0555031039f
                                    0.00961769279f, 0.00134066737f, 0.00015594752f};
 inline constexpr float log_8[] = {0.333333135f,  -0.250000089f, 0.200021192f,  -0.166679949f, 0.142195538f,
                                   -0.124055952f, 0.118881606f,  -0.116756141f, 0.0674659833f};
-inline constexpr float tanh_5[] = {-0.333332807f, 0.133314416f, -0.0537397154f, 0.020639088f, -0.00570498779f};
 inline constexpr float erf_6[] = {0.128379166f,   -0.376126349f,  0.112836972f,     -0.0268594958f,
                                   0.00520127919f, -0.000814553467f, 8.38216365e-05f};
 inline constexpr float log_erfc_7[] = {0.000174683155f, -1.12951493f,    -0.633346915f,  -0.10828007f,
@@ -123,11 +123,13 @@ inline vec log(vec x) {
   vec const edge = select(x == vec(0.0f), -inf, select(x == inf, inf, vec(__builtin_nanf(""))));
   return select(x > vec(0.0f) && x < inf, result, edge);
 }
+/// (e^2x - 1) / (e^2x + 1), with e^2x - 1 in one rounding of its own: as good for small x as for large, and without a branch.
 inline vec tanh(vec x) {
-  vec const a = abs(x), u = x * x;
-  vec const small = fma(detail::polynomial(u, detail::tanh_5) * u, x, x);
-  vec const large = vec(1.0f) - vec(2.0f) / (exp(a + a) + vec(1.0f));
-  return select(a < vec(0.625f), small, copysign(large, x));
+  vec const near = max_second(vec(-9.02f), min_second(vec(9.02f), x)), twice = near + near;
+  vec const biased = fma(twice, vec(detail::log2_e), vec(detail::to_whole + 127)), n = biased - vec(detail::to_whole + 127);
+  vec const r = fma(n, vec(-detail::ln2_low), fma(n, vec(-detail::ln2_high), twice)), power = detail::power_of_two(biased);
+  vec const less_one = fma(fma(detail::polynomial(r, detail::exp_6), r * r, r), power, power - vec(1.0f));
+  return copysign(less_one / (less_one + vec(2.0f)), x);
 }
 inline vec erf(vec x) {
   vec const a = min_second(vec(4.0f), abs(x)), u = x * x; // 1 - erf(4) is below half a unit
