@@ -3,6 +3,7 @@
 // and the usual masks must be told exactly.
 #include <attend/kernels/classify.hpp>
 #include <gtest/gtest.h>
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -95,14 +96,16 @@ TEST(interval, operations_are_sound) {
 
 struct tally {
   int none = 0, some = 0, all = 0, loose = 0;
+
+  int boxes() const { return none + some + all; }
 };
 
 constexpr long rows = 60, keys = 80;
 
-/// Classifies random boxes of one functor and evaluates every place of them for several scores.
+/// Classifies random boxes of one functor and evaluates every place of them for several scores. An answer is loose where
+/// `some` was said of what is none or all.
 template <class F>
-void judge(char const* name, F const& f, bool exact, tally& count, std::mt19937& random) {
-  SCOPED_TRACE(name);
+void judge(F const& f, tally& count, std::mt19937& random) {
   auto const bare = unmasked(f);
   for (int k = 0; k < 60; ++k) {
     auto const range = [&](long n, long& first, long& last) {
@@ -125,9 +128,7 @@ void judge(char const* name, F const& f, bool exact, tally& count, std::mt19937&
     ASSERT_TRUE(answer != tile::none || none) << at.first[0] << ' ' << at.last[0] << ' ' << at.first[1] << ' ' << at.last[1];
     ASSERT_TRUE(answer != tile::all || same) << at.first[0] << ' ' << at.last[0] << ' ' << at.first[1] << ' ' << at.last[1];
     ++(answer == tile::none ? count.none : answer == tile::all ? count.all : count.some);
-    bool const loose = answer == tile::some && (none || (same && has_mask<F>));
-    EXPECT_FALSE(exact && loose) << at.first[0] << ' ' << at.last[0] << ' ' << at.first[1] << ' ' << at.last[1];
-    count.loose += loose;
+    count.loose += answer == tile::some && (none || (same && has_mask<F>));
   }
 }
 
@@ -135,9 +136,10 @@ constexpr argument<0> score{};
 constexpr coordinate<0> s{};
 constexpr coordinate<1> t{};
 
-TEST(interval, classification_is_never_unsound) {
+TEST(interval, classification_is_never_unsound_and_seldom_loose) {
   std::mt19937 random(3);
-  tally count;
+  std::map<std::string, tally> forms;
+  std::map<std::string, double> allowed; // share of boxes of which the answer may be loose
   for (int round = 0; round < 12; ++round) {
     long const offset = static_cast<long>(random() % 60) - 30, left = random() % 30, right = random() % 10;
     auto const causal = make(op::less_equal{}, t, make(op::add{}, s, whole_constant{offset}));
@@ -177,51 +179,58 @@ TEST(interval, classification_is_never_unsound) {
     auto const documents = make(op::equal{}, id_q, id_k);
     auto const alibi = make(op::add{}, score, make(op::mul{}, slope, distance));
     auto const softcap = make(op::mul{}, constant{30}, make(op::tanh{}, make(op::div{}, score, constant{30})));
-    auto const go = [&](char const* name, auto const& f, bool exact) {
-      judge(name, f, exact, count, random);
+    auto const go = [&](char const* name, auto const& f, double loose) {
+      SCOPED_TRACE(name);
+      allowed[name] = loose;
+      judge(f, forms[name], random);
     };
     auto const masked = [](auto c, auto x) { return make(op::masked{}, c, x); };
-    go("causal", masked(causal, score), true);
-    go("window", masked(window, score), false); // its two ends hide one another in a tile across both
-    go("documents", masked(documents, score), false);
-    go("padding", masked(pad, score), true);
-    go("lengths", masked(lengths, score), true);
-    go("flags", masked(flag, score), true);
-    go("flags, transposed", masked(flag_t, score), true);
-    go("not flags", masked(make(op::no{}, flag), alibi), true);
-    go("sinks", masked(make(op::either{}, sinks, causal), score), false);
-    go("causal documents", masked(make(op::both{}, causal, documents), score), false);
-    go("masks twice", masked(causal, masked(pad, score)), false);
-    go("alibi", masked(causal, alibi), true);
-    go("bias after the mask", make(op::add{}, masked(causal, score), full_bias), false);
-    go("bias", make(op::add{}, score, full_bias), false);
-    go("bf16 bias", make(op::add{}, score, half_bias), false);
-    go("bias of keys", make(op::add{}, alibi, key_bias), true);
-    go("softcap", masked(causal, softcap), true);
-    go("softcap of masked", make(op::mul{}, constant{30}, make(op::tanh{}, masked(causal, score))), false);
-    go("negated", make(op::neg{}, masked(causal, score)), false);
-    go("scaled", make(op::mul{}, masked(causal, score), constant{0.5}), true);
-    go("scaled by a negative", make(op::mul{}, masked(causal, score), constant{-0.5}), false);
-    go("larger of", make(op::max{}, masked(causal, score), masked(pad, score)), false);
-    go("smaller of", make(op::min{}, masked(causal, score), masked(pad, score)), false);
-    go("relu", make(op::relu{}, masked(causal, score)), false);
-    go("where to minus infinity", make(op::where{}, causal, score, constant{-inf}), false);
-    go("where between masks", make(op::where{}, flag, masked(causal, score), masked(pad, score)), false);
-    go("finite fill", make(op::where{}, causal, score, constant{-1e9}), false);
-    go("mask in a condition", make(op::where{}, make(op::less{}, masked(causal, score), constant{4}), score, constant{1}), false);
-    go("mask by score", masked(make(op::less{}, score, constant{1}), score), false);
-    go("mask through a whole number", make(op::add{}, score, make(op::cast<std::int32_t>{}, make(op::sigmoid{}, masked(causal, score)))), false);
-    go("mask by bias", masked(make(op::less{}, constant{-3}, key_bias), score), true);
-    go("mask by float position", masked(make(op::less{}, make(op::mul{}, t, constant{0.3}), make(op::exp{}, make(op::mul{}, s, constant{0.05}))), score), false);
-    go("dilated", masked(make(op::equal{}, make(op::sub{}, make(op::floor{}, make(op::div{}, distance, whole_constant{2})), make(op::div{}, distance, whole_constant{2})), constant{0}), score), false);
-    go("random", masked(make(op::less{}, make(op::random{}, make(op::add{}, make(op::mul{}, s, whole_constant{keys}), t), whole_constant{round}), whole_constant{1 << 23}), score), false);
-    go("looked up", masked(make(op::equal{}, lookup<std::int32_t, element<std::int32_t, 1>>{starts.data(), little, 1, {0}}, start), score), false);
+    go("causal", masked(causal, score), 0);
+    go("window", masked(window, score), 0);
+    go("documents", masked(documents, score), 0);
+    go("padding", masked(pad, score), 0);
+    go("lengths", masked(lengths, score), 0);
+    go("flags", masked(flag, score), 0);
+    go("flags, transposed", masked(flag_t, score), 0);
+    go("not flags", masked(make(op::no{}, flag), alibi), 0);
+    go("sinks", masked(make(op::either{}, sinks, causal), score), 0);
+    go("causal documents", masked(make(op::both{}, causal, documents), score), 0.02);
+    go("masks twice", masked(causal, masked(pad, score)), 0);
+    go("alibi", masked(causal, alibi), 0);
+    // Where two masks meet, each bound forgets which places the other's came from.
+    go("bias after the mask", make(op::add{}, masked(causal, score), full_bias), 0.2);
+    go("bias", make(op::add{}, score, full_bias), 0);
+    go("bf16 bias", make(op::add{}, score, half_bias), 0);
+    go("bias of keys", make(op::add{}, alibi, key_bias), 0);
+    go("softcap", masked(causal, softcap), 0);
+    go("softcap of masked", make(op::mul{}, constant{30}, make(op::tanh{}, masked(causal, score))), 0);
+    go("negated", make(op::neg{}, masked(causal, score)), 0);
+    go("scaled", make(op::mul{}, masked(causal, score), constant{0.5}), 0);
+    go("scaled by a negative", make(op::mul{}, masked(causal, score), constant{-0.5}), 0);
+    go("larger of", make(op::max{}, masked(causal, score), masked(pad, score)), 0.25);
+    go("smaller of", make(op::min{}, masked(causal, score), masked(pad, score)), 0);
+    go("relu", make(op::relu{}, masked(causal, score)), 0);
+    go("where to minus infinity", make(op::where{}, causal, score, constant{-inf}), 0);
+    go("where between masks", make(op::where{}, flag, masked(causal, score), masked(pad, score)), 0.02);
+    go("finite fill", make(op::where{}, causal, score, constant{-1e9}), 0);
+    go("mask in a condition", make(op::where{}, make(op::less{}, masked(causal, score), constant{4}), score, constant{1}), 0);
+    go("mask by score", masked(make(op::less{}, score, constant{1}), score), 0);
+    go("mask through a whole number", make(op::add{}, score, make(op::cast<std::int32_t>{}, make(op::sigmoid{}, masked(causal, score)))), 0);
+    go("mask by bias", masked(make(op::less{}, constant{-3}, key_bias), score), 0);
+    go("mask by float position", masked(make(op::less{}, make(op::mul{}, t, constant{0.3}), make(op::exp{}, make(op::mul{}, s, constant{0.05}))), score), 0);
+    go("dilated", masked(make(op::equal{}, make(op::sub{}, make(op::floor{}, make(op::div{}, distance, whole_constant{2})), make(op::div{}, distance, whole_constant{2})), constant{0}), score), 0.02);
+    go("random", masked(make(op::less{}, make(op::random{}, make(op::add{}, make(op::mul{}, s, whole_constant{keys}), t), whole_constant{round}), whole_constant{1 << 23}), score), 0.1);
+    go("looked up", masked(make(op::equal{}, lookup<std::int32_t, element<std::int32_t, 1>>{starts.data(), little, 1, {0}}, start), score), 0.07);
     if (HasFatalFailure()) return;
   }
-  EXPECT_GT(count.none, 2000);
-  EXPECT_GT(count.all, 2000);
-  RecordProperty("none", count.none), RecordProperty("some", count.some), RecordProperty("all", count.all), RecordProperty("loose", count.loose);
-  std::printf("none %d, all %d, some %d, of these loose %d\n", count.none, count.all, count.some, count.loose);
+  tally all;
+  for (auto const& [name, count] : forms) {
+    EXPECT_LE(count.loose, allowed[name] * count.boxes()) << name;
+    all.none += count.none, all.all += count.all;
+    RecordProperty(name, std::to_string(count.loose) + " of " + std::to_string(count.boxes()) + " loose");
+  }
+  EXPECT_GT(all.none, 2000);
+  EXPECT_GT(all.all, 2000);
 }
 
 TEST(interval, positions_past_what_f32_holds) {
