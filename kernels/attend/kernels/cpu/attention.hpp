@@ -166,12 +166,11 @@ private:
         vec const total = load(panel.sum + v * lanes);
         sums[v] = load(panel.max + v * lanes) + log(total);
         weight[v] = vec(1.0f) / total;
-        mask const empty = total == vec(0.0f);
-        if (any(empty)) {
-          weight[v] = select(empty, vec(1.0f), weight[v]); // the output is zero, or made here
-          if constexpr (!std::is_same_v<Empty, empty_row::zeros_t>)
-            for (int i = 0; i < lanes && v * lanes + i < range.count; ++i)
-              if (total[i] == 0) weigh_alike(panel, range, v * lanes + i);
+        mask const alone = are_alike(total);
+        if (any(alone)) {
+          weight[v] = select(alone, vec(1.0f), weight[v]); // the output is zero, or made here
+          for (int i = 0; i < lanes && v * lanes + i < range.count; ++i)
+            if (alone[i]) weigh_alike(panel, range, v * lanes + i, total[i]);
         }
       }
       if constexpr (!std::is_void_v<Sum>) write_sums(sums, range);
@@ -183,23 +182,17 @@ private:
     if constexpr (!std::is_void_v<Weight>) write_weights(panel, range, weight);
   }
 
-  /// The weight of every key in a row that keeps nothing, where it is not zero.
-  float alike() const { return std::is_same_v<Empty, empty_row::nan_t> ? __builtin_nanf("") : 1 / static_cast<float>(keys_); }
-
-  /// The output of such a row, added up one by one.
-  [[gnu::noinline]] void weigh_alike(panel_state& panel, row_range<B> const& range, int row) const {
-    point<B + 2> at{};
-    for (int i = 0; i < B; ++i) at.at[i] = range.batch[i];
-    at.at[B] = range.first + row;
-    for (long e = 0; e < width_; ++e) {
-      double sum = 0;
-      for (long t = 0; t < keys_; ++t) {
-        at.at[B + 1] = t;
-        float const w = kernels::detail::as_number<float>(value<float>(c_.weighing, at, alike()));
-        sum += static_cast<double>(w) * load_number<double>(value_.data[t * value_.row + e * value_.column]);
-      }
-      panel.output[e * panel_rows + row] = static_cast<float>(sum);
-    }
+  /// Rows with one weight for all keys that exponentials do not tell: where nothing is kept, and where a weight is NaN. Of
+  /// the latter a `weighing` may leave some out, so that dividing by their sum comes too late.
+  static mask are_alike(vec sums) {
+    if constexpr (std::is_same_v<Weighing, argument<0>>) return sums == vec(0.0f);
+    else return !(sums > vec(0.0f));
+  }
+  /// The output of such a row.
+  [[gnu::noinline]] void weigh_alike(panel_state& panel, row_range<B> const& range, int row, float sum) const {
+    if (sum != 0 || !std::is_same_v<Empty, empty_row::zeros_t>)
+      output_of_alike(c_.problem, c_.weighing, range.batch, range.first + row, alike<Empty>(sum, keys_),
+                      [&](long e) -> float& { return panel.output[e * panel_rows + row]; });
   }
 
   void write_sums(factors const& sums, row_range<B> const& range) const {
@@ -227,10 +220,15 @@ private:
         scores_of(panel, range, kept, load_tile(key_, kept.first(), kept.count(), depth_, s_.key), here, largest);
         if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count(), m, total);
       }
-      if constexpr (call::has_softmax && !std::is_same_v<Empty, empty_row::zeros_t>)
-        for (int i = 0; i < panel_rows; ++i)
-          if (panel.sum[i] == 0)
-            for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + i] = alike();
+      if constexpr (call::has_softmax)
+        for (int v = 0; v < tuning.vectors; ++v) {
+          vec const sums = load(panel.sum + v * lanes);
+          mask const alone = are_alike(sums);
+          if (any(alone))
+            for (int i = 0; i < lanes; ++i)
+              if (alone[i])
+                for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + v * lanes + i] = alike<Empty>(sums[i], keys_);
+        }
       weigh(c_.weighing, block, end - block, range, s_.scores);
       store_panel(s_.scores, end - block, factor, matrix_slice<Weight>{out.data + block * out.column, out.row, out.column}, range.first, range.count);
     }

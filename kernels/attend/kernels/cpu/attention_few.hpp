@@ -288,9 +288,9 @@ public:
 };
 
 /// One row's results from its parts, number i's of which is parts(i).
-template <class Empty, class T, class Out, int B, class Gain, class Sum, class Parts>
-[[gnu::cold]] void finish_few(attention_problem<T, Out, B> const& p, Gain const& gain, matrix<Sum, B> const& sums, row_range<B> const& row,
-                long r, long count, Parts const& parts) {
+template <class Empty, class T, class Out, int B, class Weighing, class Gain, class Sum, class Parts>
+[[gnu::cold]] void finish_few(attention_problem<T, Out, B> const& p, Weighing const& weighing, Gain const& gain, matrix<Sum, B> const& sums,
+                              row_range<B> const& row, long r, long count, Parts const& parts) {
   long const width = few_part::padded(p.width);
   float* const output = parts(0).output + r * width;
   float max = 0, sum = 1, factor = static_cast<float>(p.output_scale);
@@ -312,7 +312,12 @@ template <class Empty, class T, class Out, int B, class Gain, class Sum, class P
     }
   }
   float const total = max + std::log(sum);
-  if constexpr (!std::is_void_v<Empty>) factor /= sum == 0 ? 1.0f : sum; // nothing kept: an output of zeros
+  if constexpr (!std::is_void_v<Empty>) {
+    if (!std::is_same_v<Weighing, argument<0>> && sum != sum)
+      output_of_alike(p, weighing, row.batch, row.first, alike<Empty>(sum, p.keys),
+                      [&](long e) -> float& { return output[place_in_pairs<T>(e, p.width)]; });
+    else factor /= sum == 0 ? 1.0f : sum; // nothing kept: an output of zeros
+  }
   if constexpr (!std::is_void_v<Sum>) {
     auto const to = slice_at(sums, row.batch);
     to.data[row.first * to.row] = store_number<Sum>(total);
@@ -357,7 +362,7 @@ template <class Empty, class T, class Out, int B, class Score, class Weighing, c
   });
   for (long i = 0; i < batches; ++i)
     for (long r = 0; r < rows; ++r)
-      finish_few<Empty>(p, gain, sums, rows_at(i)(r), r, parts, [&](long part) { return few_part(memory + (i * parts + part) * floats, rows); });
+      finish_few<Empty>(p, weighing, gain, sums, rows_at(i)(r), r, parts, [&](long part) { return few_part(memory + (i * parts + part) * floats, rows); });
 }
 
 } // namespace detail

@@ -2,6 +2,7 @@
 // The functors of scores and of weights on one panel, and which keys of a block they keep for it.
 #pragma once
 #include <attend/kernels/classify.hpp>
+#include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <algorithm>
@@ -127,6 +128,31 @@ void weigh(Weighing const& weighing, long first_key, long keys, row_range<B> con
   if constexpr (!std::is_same_v<Weighing, argument<0>>) {
     vec unused[tuning.vectors];
     apply_score(weighing, panel, first_key, keys, weights, unused);
+  }
+}
+
+/// The weight of every key in a row whose exponentials add up to zero, as nothing is kept, or to NaN.
+template <class Empty>
+float alike(float sum, long keys) {
+  if (sum != 0 || std::is_same_v<Empty, empty_row::nan_t>) return __builtin_nanf("");
+  return std::is_same_v<Empty, empty_row::uniform_t> ? 1 / static_cast<float>(keys) : 0.0f;
+}
+/// The output of such a row, added up one by one: output(e) is a float&.
+template <class T, class Out, int B, class Weighing, class Output>
+[[gnu::cold, gnu::noinline]] void output_of_alike(attention_problem<T, Out, B> const& p, Weighing const& weighing, long const* batch,
+                                                  long row, float weight, Output const& output) {
+  auto const value = slice_at(p.value, batch);
+  point<B + 2> at{};
+  for (int i = 0; i < B; ++i) at.at[i] = batch[i];
+  at.at[B] = row;
+  for (long e = 0; e < p.width; ++e) {
+    double sum = 0;
+    for (long t = 0; t < p.keys; ++t) {
+      at.at[B + 1] = t;
+      float const w = kernels::detail::as_number<float>(kernels::value<float>(weighing, at, weight));
+      sum += static_cast<double>(w) * load_number<double>(value.data[t * value.row + e * value.column]);
+    }
+    output(e) = static_cast<float>(sum);
   }
 }
 

@@ -205,12 +205,12 @@ using row_operation = bounded (*)(row const& x, precision const& p);
   return z;
 }
 
-/// Each element kept with probability 1 - p and scaled by 1 / (1 - p), else 0, or its product with 0. An element's draw
-/// is its row-major position over the axes in their order.
+/// Each element kept with probability 1 - p and scaled by 1 / (1 - p), else 0, whatever it was. An element's draw is its
+/// row-major position over the axes in their order.
 [[gnu::cold]] inline array dropout(array x, double p, std::uint64_t seed, precision const& in) {
   for (long i = 0; i < x.size(); ++i) {
     bool const kept = dropout_keeps(p, seed, static_cast<std::uint64_t>(i));
-    x.set(i, kept ? mul(x[i], p == 0 ? bounded{1, 0} : rounded({1 / (1 - p), 0}, in), in) : bounded{0, std::isfinite(x[i].value) ? 0 : infinity});
+    x.set(i, kept ? mul(x[i], p == 0 ? bounded{1, 0} : rounded({1 / (1 - p), 0}, in), in) : bounded{0, 0});
   }
   return x;
 }
