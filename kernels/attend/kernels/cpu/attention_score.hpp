@@ -141,7 +141,7 @@ float alike(float sum, long keys) {
 template <class T, class Out, int B, class Weighing, class Output>
 [[gnu::cold, gnu::noinline]] void output_of_alike(attention_problem<T, Out, B> const& p, Weighing const& weighing, long const* batch,
                                                   long row, float weight, Output const& output) {
-  auto const value = slice_at(p.value, batch);
+  auto const values = slice_at(p.value, batch);
   point<B + 2> at{};
   for (int i = 0; i < B; ++i) at.at[i] = batch[i];
   at.at[B] = row;
@@ -149,8 +149,8 @@ template <class T, class Out, int B, class Weighing, class Output>
     double sum = 0;
     for (long t = 0; t < p.keys; ++t) {
       at.at[B + 1] = t;
-      float const w = kernels::detail::as_number<float>(kernels::value<float>(weighing, at, weight));
-      sum += static_cast<double>(w) * load_number<double>(value.data[t * value.row + e * value.column]);
+      float const w = kernels::detail::as_number<float>(value<float>(weighing, at, weight));
+      sum += static_cast<double>(w) * load_number<double>(values.data[t * values.row + e * values.column]);
     }
     output(e) = static_cast<float>(sum);
   }
