@@ -15,6 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 from expressions.anything import Anything
 from expressions.attention import Attention
+from expressions.scores import Scores
 
 HEADER = """// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Written by generate.py; {kind} {first} to {last} of seed {seed}.
@@ -51,7 +52,12 @@ def expression(seed, number):
     return drawn_again(f"{seed}.{number}", attempt)
 
 
-KINDS = {"expressions": (expression, "harness.hpp")}
+def score(seed, number):
+    """Attention `number` whose score function is random."""
+    return drawn_again(f"scores.{seed}.{number}", lambda rng: Scores(rng).attention(number))
+
+
+KINDS = {"expressions": (expression, "harness.hpp"), "scores": (score, "scores.hpp")}
 
 
 def main():

@@ -175,8 +175,5 @@ class Case:
         if self.spelled_out:
             out.append("draw.spelled_out();")
         out.append(f"draw.check<{len(x.axes)}>({', '.join(filter(None, [x.text, self.second]))});")
-        return self.test("random_expressions", f"expression_{number:03}", number, out)
-
-    def test(self, suite, function, number, lines):
-        return "\n".join([f"void {function}(drawing& draw) {{", *("  " + line for line in lines), "}",
-                          f"TEST({suite}, {number:03}) {{ run({number}, {function}); }}"])
+        return "\n".join([f"void expression_{number:03}(drawing& draw) {{", *("  " + line for line in out), "}",
+                          f"TEST(random_expressions, {number:03}) {{ run({number}, expression_{number:03}); }}"])
