@@ -12,7 +12,10 @@ class score_drawing : public drawing {
 public:
   static constexpr int draws = 12;
 
-  explicit score_drawing(std::uint64_t seed) : drawing(seed), kind_(chance(0.6) ? kind::plain : chance(0.4) ? kind::huge : kind::special) {}
+  explicit score_drawing(std::uint64_t seed)
+      : drawing(seed), kind_(chance(0.6)   ? kind::plain
+                             : chance(0.4) ? kind::huge
+                                           : kind::special) {}
 
   /// Extents of a batch dim, of the queries, of the keys, and of the rows of queries, keys or values.
   long batch(long least) {
@@ -26,31 +29,55 @@ public:
     return noted(std::max(least, repeats_ > 4 ? std::min(n, 23l) : n));
   }
   long keys(long least) {
-    return noted(std::max(least, pick({0, 1, 2, 3, 5, 6, 7, 13, 40, 64, 65, 100, 127, 128, 129, 131, 200, 255, 257, 263, 300, 389, 520}, 0.03)));
+    return noted(std::max(
+        least,
+        pick({0, 1, 2, 3, 5, 6, 7, 13, 40, 64, 65, 100, 127, 128, 129, 131, 200, 255, 257, 263, 300, 389, 520}, 0.03)));
   }
-  long depth(long least) { return noted(std::max(least, pick({0, 1, 2, 3, 5, 7, 8, 9, 16, 17, 24, 33, 64, 65}, 0.03))); }
+  long depth(long least) {
+    return noted(std::max(least, pick({0, 1, 2, 3, 5, 7, 8, 9, 16, 17, 24, 33, 64, 65}, 0.03)));
+  }
 
   template <class T, class... E>
-  auto numbers(E... e) { return spoiled<T>(normal(1), e...); }
+  auto numbers(E... e) {
+    return spoiled<T>(normal(1), e...);
+  }
   template <class T, class... E>
-  auto small(E... e) { return spoiled<T>(normal(0.2), e...); }
+  auto small(E... e) {
+    return spoiled<T>(normal(0.2), e...);
+  }
+  /// Values are finite: whether those of masked keys are read is not said, and zero times infinity is NaN.
   template <class T, class... E>
-  auto factors(E... e) { return filled<T>(normal(1), e...); }
+  auto values(E... e) {
+    return kind_ == kind::special ? filled<T>(normal(1), e...) : spoiled<T>(normal(1), e...);
+  }
+  /// Never spoiled.
+  template <class T, class... E>
+  auto factors(E... e) {
+    return filled<T>(normal(1), e...);
+  }
   /// With minus infinity here and there, or nearly everywhere.
   template <class T, class... E>
-  auto bias(E... e) { return spoiled<T>(with_infinities(normal(1)), e...); }
+  auto bias(E... e) {
+    return spoiled<T>(with_infinities(normal(1)), e...);
+  }
   /// Runs of what is kept and what is not, so that tiles are of every kind.
   template <class T, class... E>
-  auto conditions(E... e) { return filled<T>(runs(), e...); }
+  auto conditions(E... e) {
+    return filled<T>(runs(), e...);
+  }
   /// Ids that grow, far beyond what a float tells apart.
   template <class T, class... E>
-  auto documents(E... e) { return filled<T>(growing(), e...); }
+  auto documents(E... e) {
+    return filled<T>(growing(), e...);
+  }
 
   /// Holds what one fused kernel computes against the oracle.
   template <class... E>
   void check(E const&... e) {
     auto const results = test::fused(e...);
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (check_one(oracle(e), std::get<I>(results).view(), "result " + std::to_string(I)), ...); }(std::index_sequence_for<E...>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (check_one(oracle(e), std::get<I>(results).view(), "result " + std::to_string(I)), ...);
+    }(std::index_sequence_for<E...>{});
   }
 
 private:
@@ -79,11 +106,14 @@ private:
   // Some of the leaves: a tenth of their numbers huge and tiny, or about two of them no numbers.
   source spoiled(source const& value, long size, double much) {
     if (kind_ == kind::plain || chance(0.5)) return value;
-    if (kind_ == kind::huge) return [=, this] { return chance(0.1) ? value() * (chance(0.5) ? much : 1 / much) : value(); };
+    if (kind_ == kind::huge)
+      return [=, this] { return chance(0.1) ? value() * (chance(0.5) ? much : 1 / much) : value(); };
     double const share = std::min(0.5, 2.0 / static_cast<double>(std::max(size, 1l)));
     return [=, this] { return chance(share) ? no_number() : value(); };
   }
-  double no_number() { return chance(0.34) ? std::nan("") : std::copysign(std::numeric_limits<double>::infinity(), chance(0.5) ? 1 : -1); }
+  double no_number() {
+    return chance(0.34) ? std::nan("") : std::copysign(std::numeric_limits<double>::infinity(), chance(0.5) ? 1 : -1);
+  }
 
   // Infinities meet and differ by rounding, so that only plain numbers have to be decided.
   void check_one(kernels::reference::array const& expected, auto const& result, std::string const& what) {

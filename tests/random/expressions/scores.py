@@ -30,7 +30,8 @@ class Scores(Case):
         style = rng.choices(list(STYLES), [5, 1, 1, 2, 2, 1, 2, 2])[0]
         self.axes("b", "g", "n", "r", "s", "t")  # batch first: it says how large the others may be
         head = rng.choice([8, 16, 64]) if rng.random() < 0.3 else None
-        q, k, v = (self.leaf(self.shuffled(self.axes(*dims.split(), d=head)), kind) for dims in STYLES[style])
+        q, k, v = (self.leaf(self.shuffled(self.axes(*dims.split(), d=head)), kind, content)
+                   for dims, content in zip(STYLES[style], ["numbers", "numbers", "values"]))
         if style == "decode" or rng.random() < 0.3:
             x = self.contract(*rng.choice([(q, k), (k, q)]), "d")
         else:
