@@ -41,24 +41,25 @@ public:
   auto numbers(E... e) {
     return spoiled<T>(normal(1), e...);
   }
-  template <class T, class... E>
-  auto small(E... e) {
-    return spoiled<T>(normal(0.2), e...);
-  }
-  /// Values are finite: whether those of masked keys are read is not said, and zero times infinity is NaN.
+  /// Finite, though huge now and then. Values are: whether those of dropped keys are read is not said, and zero times
+  /// infinity is NaN.
   template <class T, class... E>
   auto values(E... e) {
-    return kind_ == kind::special ? filled<T>(normal(1), e...) : spoiled<T>(normal(1), e...);
+    return finite<T>(normal(1), e...);
+  }
+  template <class T, class... E>
+  auto small(E... e) {
+    return finite<T>(normal(0.2), e...);
+  }
+  /// With minus infinity here and there, or nearly everywhere, which masks; infinite scores are not to meet it.
+  template <class T, class... E>
+  auto bias(E... e) {
+    return kind_ == kind::plain ? filled<T>(with_infinities(normal(1)), e...) : finite<T>(normal(1), e...);
   }
   /// Never spoiled.
   template <class T, class... E>
   auto factors(E... e) {
     return filled<T>(normal(1), e...);
-  }
-  /// With minus infinity here and there, or nearly everywhere.
-  template <class T, class... E>
-  auto bias(E... e) {
-    return spoiled<T>(with_infinities(normal(1)), e...);
   }
   /// Runs of what is kept and what is not, so that tiles are of every kind.
   template <class T, class... E>
@@ -100,8 +101,12 @@ private:
     return [this, id = static_cast<double>(1l << 40)]() mutable { return id += chance(0.03); };
   }
   template <class T, class... E>
+  auto finite(source const& value, E... e) {
+    return kind_ == kind::special ? filled<T>(value, e...) : spoiled<T>(value, e...);
+  }
+  template <class T, class... E>
   auto spoiled(source const& value, E... e) {
-    return filled<T>(spoiled(value, (e.size() * ... * 1l), std::is_same_v<T, f16> ? 2e4 : 1e18), e...);
+    return filled<T>(spoiled(value, (e.size() * ... * 1l), std::is_same_v<T, f16> ? 2e4 : 1e17), e...);
   }
   // Some of the leaves: a tenth of their numbers huge and tiny, or about two of them no numbers.
   source spoiled(source const& value, long size, double much) {

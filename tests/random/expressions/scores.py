@@ -37,8 +37,10 @@ class Scores(Case):
         else:
             x = self.multiply(q, k if k.column == "t" else self.transpose(k))
         x = self.unary(rng.choice(["({x} / 4)", "(0.25f * {x})", "({x} * 0.125)", "({x} / 2.5f)"]), x)
+        self.dropped = self.finite = False  # whether some scores are minus infinity by now; whether a tensor may bring more
         for _ in range(rng.choice([1, 2, 2, 3, 3, 4])):
             x = self.step(x)
+        self.finite = False
         self.lines.append(f"auto const scores = {x.text};")
         return self.write(number, replace(x, text="scores"), v, style)
 
@@ -48,7 +50,9 @@ class Scores(Case):
         how = rng.choices(["mask", "number", "term", "where"], [9, 5, 7, 3])[0]
         if how == "mask":
             mask = "%s(%s)" % (rng.choice(["keep", "keep", "drop"]), self.along_keys(self.condition(x), x).text)
-            return self.masked(x, mask, rng.choice(["", "", "", "", "-1e4f", "-30", "0"]))
+            fill = rng.choice(["", "", "", "", "-1e4f", "-30", "0"])
+            self.dropped = self.dropped or not fill
+            return self.masked(x, mask, fill)
         if how == "number":
             return self.unary(rng.choice([
                 "({x} + 0.5f)", "(1 - {x})", "-{x}", "({x} / 1.5f)", "(tanh({x} / 5) * 5.f)", "(20 * tanh({x} * 0.05f))", "max({x}, -4.f)", "min({x}, 6)",
@@ -56,9 +60,10 @@ class Scores(Case):
                 "(4.f * erf({x} * 0.5f))", "exp({x} * 0.25f)", "log(abs({x}) + 0.5f)", "sqrt(abs({x}) + 0.25f)", "pow(abs({x}) + 0.25f, 1.5f)",
                 "(1 / (abs({x}) + 0.5f))"]), x)
         if how == "term":
-            return self.binary(rng.choice(["({x} + {y})"] * 4 + [
-                "({x} - {y})", "({y} - {x})", "({y} + {x})", "hadamard({x}, {y})", "hadamard({y}, {x})", "({x} / (abs({y}) + 0.5f))", "max({x}, {y})", "min({y}, {x})"]),
-                x, self.term(x))
+            form = rng.choice(["({x} + {y})"] * 4 + [
+                "({x} - {y})", "({y} - {x})", "({y} + {x})", "hadamard({x}, {y})", "hadamard({y}, {x})", "({x} / (abs({y}) + 0.5f))", "max({x}, {y})", "min({y}, {x})"])
+            self.finite = self.dropped and form not in ("({x} + {y})", "({y} + {x})")
+            return self.binary(form, x, self.term(x))
         form = rng.choice(["where({c}, {x}, {y})", "where({c}, {y}, {x})"])
         return self.where(form, self.condition(x), x, self.term(x, 1) if rng.random() < 0.5 else None)
 
@@ -72,26 +77,34 @@ class Scores(Case):
         chosen = [a for a in axes if self.rng.random() < share] or [self.rng.choice(axes)]
         return self.shuffled(chosen) if self.rng.random() < 0.6 else tuple(self.rng.sample(chosen, len(chosen)))
 
-    def tensor(self, x, content=("numbers",), without=(), share=0.5):
-        return self.leaf(self.some(x, without, share), self.rng.choices(["float", "bf16", "f16"], [5, 3, 2])[0], self.rng.choice(content))
+    def tensor(self, x, content="numbers", without=(), share=0.5):
+        # What a mask dropped stays so whatever is added to it, NaN as well: that is a law, and not the sum of the two.
+        if (content == "numbers" and self.dropped) or (content == "bias" and self.finite):
+            content = "values"
+        return self.leaf(self.some(x, without, share), self.rng.choices(["float", "bf16", "f16"], [5, 3, 2])[0], content)
 
     def term(self, x, depth=0):
         """Numbers of positions and tensors, without the product."""
         rng = self.rng
-        how = rng.choice(["tensor", "bias", "distance", "slope"] if depth > 1 else ["tensor", "bias", "bias", "distance", "slope", "slope", "function", "where", "pair"])
+        how = rng.choice(["tensor", "bias", "distance", "slope"] if depth > 1 else ["tensor", "bias", "bias", "distance", "slope", "slope", "function", "where", "pair", "table"])
         if how == "tensor":
             return self.tensor(x)
         if how == "bias":
-            return self.tensor(x, ("bias",))
+            return self.tensor(x, "bias")
         if how == "distance":
             return self.unary(rng.choice(["(0.05f * {x})", "({x} / 16)", "({x} * 0.1)"]), self.position(x), "float")
         if how == "slope":
-            return self.binary("hadamard({x}, {y})", self.tensor(x, ("small",), ("t",) if len(x.axes) > 1 else ()), self.position(x))
+            return self.binary("hadamard({x}, {y})", self.tensor(x, "small", ("t",) if len(x.axes) > 1 else ()), self.position(x))
         if how == "function":
             return self.unary(rng.choice(["exp({x} * 0.1f)", "tanh({x})", "cos({x})", "sigmoid({x})", "abs({x})", "min({x}, 2.f)", "max({x}, -1)", "exp(-abs({x}))"]),
                               self.term(x, depth + 1))
         if how == "where":
             return self.where("where({c}, {x}, {y})", self.condition(x, 1), self.term(x, depth + 1), None)
+        if how == "table":
+            ids, n = self.position(x), rng.choice([1, 8, 33])
+            batch = tuple(a for a in x.axes if not a.matrix and rng.random() < 0.4)
+            table = self.leaf(self.shuffled(batch + self.axes("w", w=n)), rng.choice(["float", "bf16"]), "bias")
+            return Expr(f"gather({table.text}, cast<std::int32_t>(min(max({ids.text}, 0), {n - 1})), w)", unite(ids.axes, batch), table.kind, "?", "?")
         return self.binary(rng.choice(["({x} + {y})", "({x} - {y})", "hadamard({x}, {y})", "max({x}, {y})", "min({x}, {y})"]), self.term(x, depth + 1), self.term(x, depth + 1))
 
     def position(self, x, depth=0):
@@ -189,7 +202,7 @@ class Scores(Case):
         rng = self.rng
         how = rng.choice(["", "", "zeros", "uniform", "uniform", "nan", "sink"])
         if how == "sink" and len(x.axes) > 1:
-            w = replace(x, text=f"softmax(scores, t, sink({self.tensor(x, ('factors',), without=('t',)).text}))", row="?", column="?")
+            w = replace(x, text=f"softmax(scores, t, sink({self.tensor(x, 'factors', without=('t',)).text}))", row="?", column="?")
         else:
             w = self.softmax(x, "t", "" if how == "sink" else how)
         after = rng.choices(["nothing", "dropout", "gain", "gate", "divided", "own_gain"], [10, 5, 2, 2, 1, 1])[0]
@@ -197,11 +210,11 @@ class Scores(Case):
             return self.unary("dropout({x}, %s, %d)" % (rng.choice(["0.1", "0.5", "0.0"]), rng.randint(1, 10**6)), w)
         # finite factors: they may be taken out of the sum, and of what is masked none is read
         if after == "gain":
-            return self.binary("hadamard({x}, {y})", w, self.tensor(x, ("factors",), share=0.6))
+            return self.binary("hadamard({x}, {y})", w, self.tensor(x, "factors", share=0.6))
         if after == "gate" and len(x.axes) > 1:
-            return self.binary("hadamard({y}, {x})", w, self.tensor(x, ("factors",), without=("t",)))
+            return self.binary("hadamard({y}, {x})", w, self.tensor(x, "factors", without=("t",)))
         if after == "divided" and len(x.axes) > 1:
-            return self.binary("({x} / (abs({y}) + 1))", w, self.tensor(x, ("factors",), without=("t",)))
+            return self.binary("({x} / (abs({y}) + 1))", w, self.tensor(x, "factors", without=("t",)))
         if after == "own_gain":
             return replace(w, text=f"hadamard({w.text}, sigmoid(logsumexp(scores, t)))")
         return w
