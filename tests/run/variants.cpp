@@ -103,19 +103,6 @@ TEST(several, rows_with_nothing_kept) {
   each(attend::empty_row::nan, "nan");
 }
 
-// A softmax does not change by what is added to a row, unless that is minus infinity, which masks the row.
-TEST(several, rows_masked_by_a_bias) {
-  auto const q = attend::normal<float>(b = 2, s = 20, d = 8);
-  auto const k = attend::normal<float>(b = 2, t = 30, d = 8);
-  auto const v = attend::normal<float>(b = 2, t = 30, e = 9);
-  auto bias = attend::normal<float>(b = 2, s = 20);
-  bias(b = 1, s = 3) = -std::numeric_limits<float>::infinity();
-  auto const x = q * transpose(k) + bias;
-  EXPECT_FUSED(softmax(x) * v);
-  expect_right(softmax(x) * v, "zeros");
-  expect_right(softmax(x - 2 * bias, attend::empty_row::nan) * v, "nan"); // plus infinity here
-}
-
 TEST(several, tensors_that_only_share_a_type) {
   auto const q = attend::normal<float>(s = 20, d = 8);
   auto const other = attend::normal<float>(s = 20, d = 8);

@@ -44,7 +44,7 @@ class Scores(Case):
         self.lines.append(f"auto const scores = {x.text};")
         return self.write(number, replace(x, text="scores"), v, style)
 
-    # --- the score function: each step uses x once -----------------------------------------------------------------
+    # --- the score function: each step uses x once, and what is minus infinity does not turn into plus -----
     def step(self, x):
         rng = self.rng
         how = rng.choices(["mask", "number", "term", "where"], [9, 5, 7, 3])[0]
@@ -54,14 +54,14 @@ class Scores(Case):
             self.dropped = self.dropped or not fill
             return self.masked(x, mask, fill)
         if how == "number":
-            return self.unary(rng.choice([
-                "({x} + 0.5f)", "(1 - {x})", "-{x}", "({x} / 1.5f)", "(tanh({x} / 5) * 5.f)", "(20 * tanh({x} * 0.05f))", "max({x}, -4.f)", "min({x}, 6)",
-                "min(max({x}, -3), 3.f)", "abs({x})", "relu({x})", "silu({x})", "gelu({x})", "gelu_tanh({x})", "(6 * sigmoid({x}))", "(3 * sin({x}))",
-                "(4.f * erf({x} * 0.5f))", "exp({x} * 0.25f)", "log(abs({x}) + 0.5f)", "sqrt(abs({x}) + 0.25f)", "pow(abs({x}) + 0.25f, 1.5f)",
-                "(1 / (abs({x}) + 0.5f))"]), x)
+            forms = ["({x} + 0.5f)", "({x} / 1.5f)", "(tanh({x} / 5) * 5.f)", "(20 * tanh({x} * 0.05f))", "max({x}, -4.f)", "min({x}, 6)", "min(max({x}, -3), 3.f)",
+                     "relu({x})", "silu({x})", "gelu({x})", "gelu_tanh({x})", "(6 * sigmoid({x}))", "(4.f * erf({x} * 0.5f))", "exp({x} * 0.25f)", "(1 / (abs({x}) + 0.5f))"]
+            turning = ["(1 - {x})", "-{x}", "abs({x})", "(3 * sin({x}))", "log(abs({x}) + 0.5f)", "sqrt(abs({x}) + 0.25f)", "pow(abs({x}) + 0.25f, 1.5f)"]
+            return self.unary(rng.choice(forms if self.dropped else forms + turning), x)
         if how == "term":
-            form = rng.choice(["({x} + {y})"] * 4 + [
-                "({x} - {y})", "({y} - {x})", "({y} + {x})", "hadamard({x}, {y})", "hadamard({y}, {x})", "({x} / (abs({y}) + 0.5f))", "max({x}, {y})", "min({y}, {x})"])
+            forms = ["({x} + {y})"] * 4 + ["({x} - {y})", "({y} + {x})", "({x} / (abs({y}) + 0.5f))", "max({x}, {y})", "min({y}, {x})"]
+            turning = ["({y} - {x})", "hadamard({x}, {y})", "hadamard({y}, {x})"]
+            form = rng.choice(forms if self.dropped else forms + turning)
             self.finite = self.dropped and form not in ("({x} + {y})", "({y} + {x})")
             return self.binary(form, x, self.term(x))
         form = rng.choice(["where({c}, {x}, {y})", "where({c}, {y}, {x})"])

@@ -231,8 +231,19 @@ private:
         for (int i = 0; i < panel_rows; ++i)
           if (panel.sum[i] == 0)
             for (long j = 0; j < end - block; ++j) s_.scores[j * panel_rows + i] = alike();
-      weigh(c_.weighing, block, end - block, range, s_.scores);
-      store_panel(s_.scores, end - block, factor, matrix_slice<Weight>{out.data + block * out.column, out.row, out.column}, range.first, range.count);
+      factors left;
+      std::copy_n(factor, tuning.vectors, left);
+      if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(c_.weighing)>, argument<0>>) {
+        // the rows' factors first: what dropout leaves out is zero in a row of NaN, too
+        for (long j = 0; j < end - block; ++j)
+          for (int v = 0; v < tuning.vectors; ++v) {
+            float* const here = s_.scores + j * panel_rows + v * lanes;
+            store(here, load(here) * factor[v]);
+            left[v] = vec(1.0f);
+          }
+        weigh(c_.weighing, block, end - block, range, s_.scores);
+      }
+      store_panel(s_.scores, end - block, left, matrix_slice<Weight>{out.data + block * out.column, out.row, out.column}, range.first, range.count);
     }
   }
 };
