@@ -10,8 +10,6 @@
 
 namespace attend::random_test {
 
-inline constexpr int draws_per_expression = 20;
-
 // Dimensions as users declare them.
 inline constexpr struct head final : dim<"head", role::batch, head> { using dim::operator=; } head;
 inline constexpr struct word final : dim<"word", role::matrix, word> { using dim::operator=; } word;
@@ -19,6 +17,8 @@ inline constexpr struct word final : dim<"word", role::matrix, word> { using dim
 /// One draw of extents, storage and values for an expression.
 class drawing {
 public:
+  static constexpr int draws = 20;
+
   explicit drawing(std::uint64_t seed) : bits_(seed), special_(chance(0.15)), plain_(chance(0.4)) {}
 
   long elements = 0, undecided = 0;
@@ -96,7 +96,7 @@ public:
 
   std::string text() const { return extents_; }
 
-private:
+protected:
   bool chance(double p) { return std::uniform_real_distribution<double>()(bits_) < p; }
   // The first of the list, where it is 0, is rare.
   long pick(std::initializer_list<long> list, double rare) {
@@ -108,10 +108,13 @@ private:
     return n;
   }
 
+  void count(kernels::reference::array const& expected) {
+    elements += expected.size();
+    undecided += std::count(expected.bound.begin(), expected.bound.end(), kernels::reference::infinity);
+  }
   kernels::reference::array expectation(kernels::reference::array expected) {
     using kernels::reference::infinity;
-    elements += expected.size();
-    undecided += std::count(expected.bound.begin(), expected.bound.end(), infinity);
+    count(expected);
     if (spelled_out_)
       for (std::size_t i = 0; i < expected.values.size(); ++i)
         if (std::isnan(expected.values[i])) expected.bound[i] = infinity;
@@ -216,11 +219,12 @@ private:
 };
 
 /// Draws an expression so many times; fails where more is left undecided than judged.
-inline void run(int number, void (*expression)(drawing&)) {
+template <class Drawing>
+void run(int number, void (*expression)(Drawing&)) {
   long elements = 0, undecided = 0;
   double worst = 0;
-  for (int i = 0; i < draws_per_expression; ++i) {
-    drawing d(static_cast<std::uint64_t>(number) * 1000 + static_cast<std::uint64_t>(i));
+  for (int i = 0; i < Drawing::draws; ++i) {
+    Drawing d(static_cast<std::uint64_t>(number) * 1000 + static_cast<std::uint64_t>(i));
     SCOPED_TRACE("draw " + std::to_string(i));
     expression(d);
     elements += d.elements;

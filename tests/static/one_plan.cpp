@@ -49,8 +49,11 @@ SAME_PLAN(softmax(x) * v, exp(x) / sum(exp(x), t) * v);
 SAME_PLAN(softmax(x) * v, contract(p, v, t) / sum(p, t));
 SAME_PLAN(softmax(x) * v, contract(v, p, t) / sum(p, t));
 SAME_PLAN(softmax(x) * v, softmax(x - max(x)) * v);
-SAME_PLAN(softmax(x) * v, softmax(x + slope) * v); // what does not depend on t
 SAME_PLAN(softmax(x) * v, softmax(x - logsumexp(x)) * v);
+SAME_PLAN(softmax(x) * v, softmax(x - 2 * max(x)) * v);
+// ... but what is added to a row may be minus infinity, which masks it
+static_assert(!std::is_same_v<attend::plan_of<decltype(softmax(x) * v)>::region, attend::plan_of<decltype(softmax(x + slope) * v)>::region>);
+static_assert(attend::is_fused<decltype(softmax(x + slope) * v)>);
 // a mask before or after the bias, by sugar or by hand
 SAME_PLAN(softmax(masked(x, keep(causal(s, t)))) * v, softmax(masked(q * transpose(k), keep(causal(s, t))) + mask) * v);
 SAME_PLAN(softmax(masked(x, keep(causal(s, t)))) * v, softmax(mask + masked(q * transpose(k), keep(causal(s, t)))) * v);

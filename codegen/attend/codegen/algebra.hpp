@@ -58,6 +58,14 @@ inline constexpr bool is_masked = false;
 template <class M, class X>
 inline constexpr bool is_masked<elementwise<op::masked, M, X>> = true;
 
+/// Whether an elementwise tree is around a reduction over these dims.
+template <class X, class Dims>
+inline constexpr bool reduced_over = false;
+template <class Op, class... X, class Dims>
+inline constexpr bool reduced_over<elementwise<Op, X...>, Dims> = (reduced_over<X, Dims> || ...);
+template <class Op, class X, class Dims>
+inline constexpr bool reduced_over<reduction<Op, X, Dims>, Dims> = true;
+
 /// Recognise says whether a softmax written by hand becomes one; without, the tree stays as written (the guard's way out).
 template <bool Recognise>
 struct algebra {
@@ -160,9 +168,11 @@ private:
   template <class X, class Y, class V>
   static auto folded(X const&, Y const&, V value) { return scalar<V>{{}, value}; }
 
-  // What does not depend on the softmax dims can be taken off: softmax(x - m) is softmax(x).
+  // What does not depend on the softmax dims can be taken off: softmax(x - m) is softmax(x). Only what is reduced over
+  // those dims, such as the maximum, is: a tensor may hold minus infinity for a row, which masks it.
   template <class X, class M, class... D>
-  static constexpr bool is_shift = !(has<M, D> || ...) && attend::detail::minus_t<typename M::shape::dims, typename X::shape::dims>::size == 0;
+  static constexpr bool is_shift =
+      reduced_over<M, types<D...>> && !(has<M, D> || ...) && attend::detail::minus_t<typename M::shape::dims, typename X::shape::dims>::size == 0;
   template <class X, class... D>
   static auto unshifted(X const& x, types<D...>) { return x; }
   template <class X, class M, class... D>

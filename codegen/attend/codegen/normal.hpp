@@ -24,6 +24,11 @@ struct binding {
   auto of(elementwise<Op, X...> const& e) const {
     return [&]<int... I>(std::integer_sequence<int, I...>) { return algebra<false>::apply(Op{}, of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
+  template <class T, class I, class D>
+  auto of(gather_node<T, I, D> const& e) const {
+    auto const ids = of(e.ids);
+    return gather_node<T, std::remove_cv_t<decltype(ids)>, D>{{}, e.table, ids};
+  }
 };
 
 template <class X>
@@ -32,6 +37,8 @@ template <class D>
 inline constexpr bool has_length<length_node<D>> = true;
 template <class Op, class... X>
 inline constexpr bool has_length<elementwise<Op, X...>> = (has_length<X> || ...);
+template <class T, class I, class D>
+inline constexpr bool has_length<gather_node<T, I, D>> = has_length<I>;
 
 // Where positions are cut or summed away, length() must already be the number it was there.
 template <class X, class E>
