@@ -88,6 +88,7 @@ template <class Empty, int B, class Score>
 template <int B, class Score>
 [[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
                                    float* scores, vec (&largest)[tuning.vectors]) {
+  Score const f = score; // nobody else's: what is stored below does not change its numbers
   lane_axis<B, B + 2> at;
   for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
   for (int v = 0; v < tuning.vectors; ++v) {
@@ -99,7 +100,7 @@ template <int B, class Score>
     for (long j = 0; j < keys; ++j) {
       at.at[B + 1] = first_key + j;
       float* const here = scores + j * panel_rows + v * lanes;
-      vec const x = kernels::detail::as_number<vec>(value<vec>(score, at, load(here)));
+      vec const x = kernels::detail::as_number<vec>(value<vec>(f, at, load(here)));
       store(here, x);
       m = max_second(x, m);
     }
