@@ -404,6 +404,8 @@ void run(char const* name, position grid, unsigned threads, std::size_t shared_b
   m.name = name;
   if (threads == 0 || threads % warp_size != 0 || threads > 1024)
     throw error(std::string("kernel ") + name + ": a block of " + std::to_string(threads) + " threads");
+  if (shared_bytes > static_cast<std::size_t>(options.shared_bytes))
+    throw error(std::string("kernel ") + name + ": " + std::to_string(shared_bytes) + " bytes of shared memory");
   m.kernel = &thread;
   m.failure = nullptr;
   m.random.seed(options.seed);

@@ -20,7 +20,8 @@ struct error : std::runtime_error {
 
 /// How launches that follow are run.
 struct settings {
-  std::uint64_t seed = 0; ///< 0: threads run in turn; else in a random order, another one for every seed
+  std::uint64_t seed = 0;      ///< 0: threads run in turn; else in a random order, another one for every seed
+  int shared_bytes = 227 << 10; ///< the most that a block may have
 };
 extern settings options;
 

@@ -64,6 +64,9 @@ __device__ void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
+/// The number of the lowest bit that is set.
+__device__ inline int lowest_bit(std::uint32_t bits) { return __ffs(static_cast<int>(bits)) - 1; }
+
 /// Four 8 x 8 matrices of 16-bit elements; lane i names row i % 8 of matrix i / 8 and gets, of each, the two elements
 /// from column 2 (i % 4) on of row i / 4.
 __device__ inline void load_matrix(std::uint32_t (&registers)[4], std::uint32_t row) {
@@ -115,6 +118,13 @@ __device__ inline float reciprocal(float x) {
   float y;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
+}
+
+/// The most shared memory that a block of the current device may have.
+inline cudaError_t shared_bytes_of_device(int& bytes) {
+  int device = 0;
+  if (cudaError_t const status = cudaGetDevice(&device); status != cudaSuccess) return status;
+  return cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
 }
 
 /// How a kernel is launched; blocks are one-dimensional.

@@ -55,6 +55,8 @@ void copy_async_wait(place where = place::current()) {
   emulator::copy_async_wait(Pending, where);
 }
 
+inline int lowest_bit(std::uint32_t bits) { return __builtin_ctz(bits); }
+
 inline void load_matrix(std::uint32_t (&registers)[4], std::uint32_t row, place where = place::current()) {
   emulator::load_matrix(registers, 4, row, false, where);
 }
@@ -88,6 +90,11 @@ inline float exp2(float x) {
   return y < 0x1p-126f ? 0.0f : y;
 }
 inline float reciprocal(float x) { return 1 / x; }
+
+inline cudaError_t shared_bytes_of_device(int& bytes) {
+  bytes = emulator::options.shared_bytes;
+  return cudaSuccess;
+}
 
 struct launch_shape {
   char const* name;
