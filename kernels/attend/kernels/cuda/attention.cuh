@@ -172,10 +172,10 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
     ptx::copy_async_wait<0>();
     ptx::block_barrier(); // the keys are there, and nobody reads the values of the tile before
     copy_keys(value_tile, value, call.value_width, tile.first_key, width);
+    more = tiles.next(next); // here, where registers are free
 
     float scores[row_blocks][key_blocks][4]; // (rows of the warp, keys)
     score_products<row_blocks, Tiles::keys, HeadDim, T>(query_tile, row_of_warp, call.keep, call.flip, key_tile, scores);
-    more = tiles.next(next);
     ptx::copy_async_wait<0>();
     ptx::block_barrier(); // the values are there, and nobody reads the keys
     if (more) copy_keys(key_tile, key, call.key_width, next.first_key, depth);

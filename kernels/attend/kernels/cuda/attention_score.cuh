@@ -188,18 +188,18 @@ __device__ void apply_score(F const& f, float before, long const* batch, thread_
                             float (&scores)[RowBlocks][KeyBlocks][4]) {
   score_place<B> at{batch, 0, 0};
 #pragma unroll
-  for (int r = 0; r < RowBlocks; ++r)
+  for (int j = 0; j < KeyBlocks; ++j)
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      at.row = mine.row(r, half);
+    for (int e = 0; e < 2; ++e) {
+      int const key = mine.key(j, e);
+      bool const there = !Masked || key < mine.keys;
+      at.key = there ? key : mine.keys - 1;
 #pragma unroll
-      for (int j = 0; j < KeyBlocks; ++j)
+      for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
+        for (int half = 0; half < 2; ++half) {
           float& x = scores[r][j][2 * half + e];
-          int const key = mine.key(j, e);
-          bool const there = !Masked || key < mine.keys;
-          at.key = there ? key : mine.keys - 1;
+          at.row = mine.row(r, half);
           real const y = kernels::detail::as_number<real>(value<real>(f, at, real{x * before}));
           x = there ? y.x : -__builtin_inff();
         }
@@ -225,17 +225,17 @@ __device__ void apply_weighing(Weighing const& weighing, long const* batch, thre
                                float (&weights)[RowBlocks][KeyBlocks][4]) {
   score_place<B> at{batch, 0, 0};
 #pragma unroll
-  for (int r = 0; r < RowBlocks; ++r)
+  for (int j = 0; j < KeyBlocks; ++j)
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      at.row = mine.row(r, half);
+    for (int e = 0; e < 2; ++e) {
+      int const key = mine.key(j, e);
+      at.key = key < mine.keys ? key : mine.keys - 1;
 #pragma unroll
-      for (int j = 0; j < KeyBlocks; ++j)
+      for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
+        for (int half = 0; half < 2; ++half) {
           float& w = weights[r][j][2 * half + e];
-          int const key = mine.key(j, e);
-          at.key = key < mine.keys ? key : mine.keys - 1;
+          at.row = mine.row(r, half);
           w = kernels::detail::as_number<real>(value<real>(weighing, at, real{w})).x;
         }
     }
