@@ -6,13 +6,14 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <random>
+#include <support/attention_functors.hpp>
 #include <vector>
 
 namespace attend::emulated {
 
 using namespace attend::kernels;
 using namespace attend::kernels::cuda;
-namespace op = attend::op;
+using namespace attend::tests;
 namespace empty_row = attend::empty_row;
 
 inline constexpr double inf = std::numeric_limits<double>::infinity();
@@ -63,6 +64,12 @@ struct tensor {
     return data()[offset + b * stride[0] + g * stride[1] + r * stride[2] + n * stride[3] + c * stride[4]];
   }
   double get(long b, long g, long r, long n, long c) const { return load_number<double>((*this)(b, g, r, n, c)); }
+  std::vector<double> matrix_at(long b, long g, long r) const {
+    std::vector<double> all;
+    for (long n = 0; n < extent[3]; ++n)
+      for (long c = 0; c < extent[4]; ++c) all.push_back(get(b, g, r, n, c));
+    return all;
+  }
   template <class F>
   void fill(F f) const {
     for (long b = 0; b < extent[0]; ++b)
@@ -111,34 +118,37 @@ struct expected {
 };
 
 /// `spread`: bound of the terms a functor adds to scores, whose roundings count too.
-template <class Empty, class T, class Out, class Score, class Weighing>
-expected oracle(inputs<T> const& in, Score const& score, Weighing const& weighing, double spread) {
+template <class Empty, class T, class Out, class Score, class Weighing, class Gain>
+expected oracle(inputs<T> const& in, Score const& score, Weighing const& weighing, Gain const& gain, double spread) {
   constexpr double u = 0x1p-24;
-  constexpr double of_weights = std::is_same_v<T, bf16> ? 0x1p-8 : 0x1p-11;
+  constexpr double of_weights = std::is_same_v<T, bf16> ? 0x1p-8 : std::is_same_v<T, f16> ? 0x1p-11 : 8 * u;
+  constexpr double of_products = std::is_same_v<T, float> ? 8 : 0; // in units of u; those of 16-bit numbers are exact
   constexpr double unit = std::is_same_v<Out, float> ? u : std::is_same_v<Out, bf16> ? 0x1p-8 : 0x1p-11;
-  constexpr double exponential = 0x1p-22;                             // 2^x by the hardware
+  constexpr double exponential = 0x1p-22;                              // 2^x by the hardware
   constexpr double tiny = std::is_same_v<T, f16> ? 0x1p-25 : 0x1p-126; // half of the least weight, of at most 1
   auto const& n = in.n;
   double const tiles = static_cast<double>(n.t / 64 + 2);
   expected result;
-  std::vector<double> x(n.t), error(n.t), w(n.t);
+  std::vector<double> x(n.t), error(n.t), w(n.t), weight(n.t), off(n.t);
   for (long b = 0; b < n.b; ++b)
     for (long g = 0; g < n.g; ++g)
-      for (long r = 0; r < n.r; ++r)
+      for (long r = 0; r < n.r; ++r) {
+        auto const q = in.q.matrix_at(b, g, r), k = in.k.matrix_at(b, g, r), v = in.v.matrix_at(b, g, r);
         for (long i = 0; i < n.s; ++i) {
           double largest = -inf, farthest = 0;
           for (long j = 0; j < n.t; ++j) {
+            double const *const query = q.data() + i * n.d, *const key = k.data() + j * n.d;
             double dot = 0, magnitude = 0;
             for (long c = 0; c < n.d; ++c) {
-              double const term = in.scale * in.q.get(b, g, r, i, c) * in.k.get(b, g, r, j, c);
+              double const term = in.scale * query[c] * key[c];
               dot += term, magnitude += std::abs(term);
             }
             x[j] = static_cast<double>(value<double>(score, point<5>{{b, g, r, i, j}}, dot));
-            error[j] = static_cast<double>(n.d + 3) * u * magnitude + 8 * u * (std::abs(dot) + spread);
+            error[j] = (static_cast<double>(n.d + 3) + of_products) * u * magnitude + 8 * u * (std::abs(dot) + spread);
             largest = std::max(largest, x[j]);
             if (std::isfinite(x[j])) farthest = std::max(farthest, std::abs(x[j]));
           }
-          bool const empty = largest == -inf;
+          bool const empty = largest == -inf && std::none_of(x.begin(), x.end(), [](double y) { return std::isnan(y); });
           double sum = 0, sum_error = 0;
           for (long j = 0; j < n.t; ++j) {
             w[j] = empty ? (std::is_same_v<Empty, empty_row::zeros_t> ? 0 : 1) : std::exp(x[j] - largest);
@@ -146,30 +156,47 @@ expected oracle(inputs<T> const& in, Score const& score, Weighing const& weighin
             error[j] += (x[j] > -inf ? 2 * u * (largest - x[j]) : 0) + tiles * (exponential + 3 * u * farthest) + static_cast<double>(n.t + 8) * u;
             sum_error += w[j] > 0 ? w[j] * error[j] : 0;
           }
-          result.sums.push_back(empty ? -inf : largest + std::log(sum));
-          result.sums_bound.push_back(empty ? 0 : 1.1 * (sum_error / sum + 4 * u * (farthest + std::abs(std::log(sum)) + 1)));
+          double const log_sum = empty ? -inf : largest + std::log(sum);
+          double const log_error = empty ? 0 : 1.1 * (sum_error / sum + 4 * u * (farthest + std::abs(std::log(sum)) + 1));
+          result.sums.push_back(log_sum), result.sums_bound.push_back(log_error);
+          double factor = in.output_scale, factor_error = 0;
+          if constexpr (!std::is_same_v<Gain, no_gain>) {
+            auto const at = [&](double y) { return in.output_scale * static_cast<double>(value<double>(gain, point<5>{{b, g, r, i, 0}}, y)); };
+            factor = at(log_sum);
+            factor_error = std::max(std::abs(at(log_sum - log_error) - factor), std::abs(at(log_sum + log_error) - factor)) + 16 * u * std::abs(factor);
+          }
+          for (long j = 0; j < n.t; ++j) {
+            double const share = sum == 0 ? 0 : w[j] / sum;
+            weight[j] = static_cast<double>(value<double>(weighing, point<5>{{b, g, r, i, j}}, share));
+            double const of_one = std::abs(static_cast<double>(value<double>(weighing, point<5>{{b, g, r, i, j}}, 1.0)));
+            off[j] = (share > 0 ? std::abs(weight[j]) * (error[j] + sum_error / sum + of_weights + 4 * u) : 0) + tiny * of_one;
+          }
           for (long c = 0; c < n.e; ++c) {
             double out = 0, bound = 0;
-            for (long j = 0; j < n.t; ++j) {
-              double const share = sum > 0 ? w[j] / sum : 0;
-              double const weight = static_cast<double>(value<double>(weighing, point<5>{{b, g, r, i, j}}, share));
-              double const per = share > 0 ? std::abs(weight / share) : 1, v = in.v.get(b, g, r, j, c);
-              out += weight * v;
-              bound += share > 0 ? std::abs(weight) * (error[j] + sum_error / sum + of_weights) * std::abs(v) : 0;
-              bound += tiny * std::max(per, 1.0) * std::abs(v);
-            }
+            for (long j = 0; j < n.t; ++j) out += weight[j] * v[j * n.e + c], bound += off[j] * std::abs(v[j * n.e + c]);
             if (empty && n.t > 0 && std::is_same_v<Empty, empty_row::nan_t>) out = nan;
-            out *= in.output_scale;
+            bound = std::abs(factor) * bound + factor_error * std::abs(out);
+            out *= factor;
             result.out.push_back(out);
-            result.bound.push_back(1.1 * (std::abs(in.output_scale) * bound + unit * std::abs(out)) + (std::is_same_v<Out, f16> ? 0x1p-25 : 0x1p-126));
+            result.bound.push_back(1.1 * (bound + unit * std::abs(out)) + (std::is_same_v<Out, f16> ? 0x1p-25 : 0x1p-126));
           }
         }
+      }
   return result;
 }
 
+inline void judge(double got, double want, double bound, char const* what, long b, long g, long r, long i, long c) {
+  auto const message = [&] { return testing::Message() << what << " at " << b << ' ' << g << ' ' << r << ' ' << i << ' ' << c << ": " << got << " for " << want << " within " << bound; };
+  if (std::isnan(want)) ASSERT_TRUE(std::isnan(got)) << message();
+  else if (std::isinf(want)) ASSERT_EQ(got, want) << message();
+  else ASSERT_LE(std::abs(got - want), bound) << message();
+}
+
 /// Runs the kernel, of the head dims given, and judges all it wrote.
-template <class Empty = empty_row::zeros_t, class Out = void, class HeadDims = attention_head_dims, class T, class Score, class Weighing = argument<0>>
-void check(inputs<T> const& in, Score const& score, Weighing const& weighing = {}, double spread = 0, layout lo = layout::plain) {
+template <class Empty = empty_row::zeros_t, class Out = void, class HeadDims = attention_head_dims, class T, class Score,
+          class Weighing = argument<0>, class Gain = no_gain>
+void check(inputs<T> const& in, Score const& score, Weighing const& weighing = {}, Gain const& gain = {}, double spread = 0,
+           layout lo = layout::plain) {
   using Result = std::conditional_t<std::is_void_v<Out>, T, Out>;
   auto const& n = in.n;
   tensor<Result> const out("out", lo, n.b, n.g, n.r, false, n.s, n.e);
@@ -178,46 +205,18 @@ void check(inputs<T> const& in, Score const& score, Weighing const& weighing = {
                                                 in.k.template view<T const>(), in.v.template view<T const>(),
                                                 out.template view<Result>(), in.scale, in.output_scale};
   attention_results<void, float, 3> const also{{}, sums.view<float>()};
-  ASSERT_EQ(cuda::attention<Empty>(nullptr, problem, score, weighing, no_gain{}, also, HeadDims{}), cudaSuccess);
-  expected const want = oracle<Empty, T, Result>(in, score, weighing, spread);
-  std::size_t at = 0, row = 0;
+  ASSERT_EQ(cuda::attention<Empty>(nullptr, problem, score, weighing, gain, also, HeadDims{}), cudaSuccess);
+  expected const want = oracle<Empty, T, Result>(in, score, weighing, gain, spread);
+  std::size_t at = 0, line = 0;
   for (long b = 0; b < n.b; ++b)
     for (long g = 0; g < n.g; ++g)
       for (long r = 0; r < n.r; ++r)
-        for (long i = 0; i < n.s; ++i, ++row) {
-          double const sum = sums.get(b, g, r, i, 0), sum_wanted = want.sums[row];
-          if (std::isnan(sum_wanted)) ASSERT_TRUE(std::isnan(sum));
-          else if (std::isinf(sum_wanted)) ASSERT_EQ(sum, sum_wanted) << "log-sum-exp at " << b << ' ' << g << ' ' << r << ' ' << i;
-          else ASSERT_LE(std::abs(sum - sum_wanted), want.sums_bound[row]) << "log-sum-exp at " << b << ' ' << g << ' ' << r << ' ' << i << ": " << sum << " for " << sum_wanted;
-          for (long c = 0; c < n.e; ++c, ++at) {
-            double const x = out.get(b, g, r, i, c), y = want.out[at];
-            if (std::isnan(y)) ASSERT_TRUE(std::isnan(x)) << b << ' ' << g << ' ' << r << ' ' << i << ' ' << c;
-            else ASSERT_LE(std::abs(x - y), want.bound[at]) << b << ' ' << g << ' ' << r << ' ' << i << ' ' << c << ": " << x << " for " << y;
-          }
+        for (long i = 0; i < n.s; ++i, ++line) {
+          ASSERT_NO_FATAL_FAILURE(judge(sums.get(b, g, r, i, 0), want.sums[line], want.sums_bound[line], "log-sum-exp", b, g, r, i, 0));
+          for (long c = 0; c < n.e; ++c, ++at)
+            ASSERT_NO_FATAL_FAILURE(judge(out.get(b, g, r, i, c), want.out[at], want.bound[at], "out", b, g, r, i, c));
         }
 }
-
-template <class Op, class... X>
-apply<Op, X...> make(Op, X... x) {
-  return {{{x}...}};
-}
-
-// Axes of a functor: b, g, r, s, t.
-inline constexpr argument<0> score{};
-inline constexpr coordinate<2> r{};
-inline constexpr coordinate<3> s{};
-inline constexpr coordinate<4> t{};
-
-inline auto causal() { return make(op::masked{}, make(op::less_equal{}, t, s), score); }
-inline auto bottom_right(long rows, long keys) {
-  return make(op::masked{}, make(op::less_equal{}, t, make(op::add{}, s, whole_constant{keys - rows})), score);
-}
-inline auto window(long left, long right) {
-  auto const distance = make(op::sub{}, t, s);
-  return make(op::masked{}, make(op::both{}, make(op::less_equal{}, whole_constant{-left}, distance), make(op::less_equal{}, distance, whole_constant{right})),
-              score);
-}
-inline auto softcap(double cap) { return make(op::mul{}, constant{cap}, make(op::tanh{}, make(op::div{}, score, constant{cap}))); }
 
 template <int... HeadDims>
 using only = std::integer_sequence<int, HeadDims...>;

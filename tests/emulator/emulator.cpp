@@ -7,6 +7,7 @@
 #include "shadow.hpp"
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cuda_bf16.h>
@@ -50,6 +51,7 @@ struct cuda_thread {
   std::vector<copy> open;
   std::deque<std::vector<copy>> groups;
   void* tsan = nullptr;
+  sanitizer::stack stack;
 
   int lane() const { return static_cast<int>(index % warp_size); }
 };
@@ -68,7 +70,8 @@ struct machine {
   context::fiber scheduler; // while a thread runs
   std::exception_ptr failure;
   std::mt19937_64 random;
-  sanitizer::fibers sanitizer;
+  sanitizer::threads sanitizer;
+  char begun = 0, ended = 0; // what orders a launch, to the thread sanitizer
 } m;
 
 /// While the emulator itself is at work, in a thread's name or not, the sanitizer takes it for the scheduler.
@@ -91,8 +94,27 @@ std::string heading() {
   throw error(heading() + "thread " + std::to_string(m.running->index) + " at " + text(where) + " " + sentence);
 }
 
+/// To the scheduler and back, or back for good, by an exception, when the fiber is destroyed.
 void give_way() {
+  struct arrival {
+    cuda_thread& self = *m.running;
+    ~arrival() { self.stack.arrive_in_thread(); }
+  } const guard;
+  m.running->stack.leave_thread();
   m.scheduler = std::move(m.scheduler).resume();
+}
+/// Notes a barrier or a wait; whether it is one to be left out.
+bool left_out(place const& where) {
+  std::string const here = text(where);
+  counts.waits.insert(here);
+  return here == options.skip;
+}
+/// In a CUDA thread's name, while the emulator is at work.
+template <class Deed>
+void on_behalf(cuda_thread const& t, Deed deed) {
+  m.sanitizer.thread_acts(t.tsan);
+  deed();
+  m.sanitizer.scheduler_acts();
 }
 void wait_in(char const* what, place const& where) {
   m.running->what = what, m.running->where = where;
@@ -162,27 +184,63 @@ void write(std::uint32_t to, std::size_t bytes, place const& where) {
 
 /// One CUDA thread, block after block.
 context::fiber live(context::fiber&& scheduler) {
+  cuda_thread& self = *m.running;
+  self.stack.arrive_in_thread();
   m.scheduler = std::move(scheduler);
-  for (;;) {
-    try {
-      m.sanitizer.acquire(m.running->tsan, &m.kernel);
-      m.sanitizer.thread_acts(m.running->tsan);
-      (*m.kernel)();
-      m.sanitizer.scheduler_acts();
-      if (!m.running->open.empty()) fail(m.running->open[0].where, "began a copy that is in no group when the thread ends");
-      if (!m.running->groups.empty())
-        for (auto const& group : m.running->groups)
+  try {
+    for (;;) {
+      try {
+        m.sanitizer.thread_acts(self.tsan);
+        sanitizer::threads::acquire(&m.begun);
+        (*m.kernel)();
+        m.sanitizer.scheduler_acts();
+        if (!self.open.empty()) fail(self.open[0].where, "began a copy that is in no group when the thread ends");
+        for (auto const& group : self.groups)
           if (!group.empty()) fail(group[0].where, "began a copy that it never waits for");
-    } catch (context::detail::forced_unwind const&) {
-      throw;
-    } catch (...) {
-      m.sanitizer.scheduler_acts();
-      m.failure = std::current_exception();
+      } catch (context::detail::forced_unwind const&) {
+        throw;
+      } catch (...) {
+        m.sanitizer.scheduler_acts();
+        m.failure = std::current_exception();
+      }
+      on_behalf(self, [] { sanitizer::threads::release(&m.ended); });
+      self.done = true;
+      give_way();
     }
-    m.sanitizer.release(m.running->tsan, &m.name);
-    m.running->done = true;
-    give_way();
+  } catch (context::detail::forced_unwind const&) {
+    m.sanitizer.scheduler_acts();
+    self.stack.leave_thread_for_good();
+    throw;
   }
+}
+
+/// A fiber's stack, known to its thread.
+struct stack_of : context::protected_fixedsize_stack {
+  cuda_thread* owner;
+  explicit stack_of(cuda_thread& owner) : context::protected_fixedsize_stack(stack_bytes), owner(&owner) {}
+  context::stack_context allocate() { return owner->stack.mine = context::protected_fixedsize_stack::allocate(); }
+};
+void resume(cuda_thread& t) {
+  m.running = &t;
+  t.stack.leave_scheduler();
+  t.self = std::move(t.self).resume();
+  t.stack.arrive_in_scheduler();
+}
+/// Unwinds what the threads are in and forgets them.
+void abandon() {
+  for (auto& t : m.threads) {
+    m.running = t.get();
+    on_behalf(*t, [] { sanitizer::threads::release(&m.ended); });
+    sanitizer::threads::acquire(&m.ended);
+    t->stack.leave_scheduler();
+    t->self = {};
+    t->stack.arrive_in_scheduler();
+    on_behalf(*t, [] { sanitizer::threads::release(&m.ended); });
+    sanitizer::threads::acquire(&m.ended);
+    sanitizer::threads::destroy(t->tsan);
+  }
+  m.threads.clear();
+  m.running = nullptr;
 }
 
 [[noreturn]] void report_deadlock() {
@@ -217,8 +275,8 @@ void run_block(unsigned threads, std::size_t shared_bytes) {
   while (m.threads.size() < threads) {
     auto t = std::make_unique<cuda_thread>();
     t->index = static_cast<unsigned>(m.threads.size());
-    t->tsan = sanitizer::fibers::create();
-    t->self = context::fiber(std::allocator_arg, context::protected_fixedsize_stack(stack_bytes), live);
+    t->tsan = sanitizer::threads::create();
+    t->self = context::fiber(std::allocator_arg, stack_of(*t), live);
     m.threads.push_back(std::move(t));
   }
   for (unsigned i = 0; i < threads; ++i) {
@@ -229,18 +287,19 @@ void run_block(unsigned threads, std::size_t shared_bytes) {
   for (unsigned left = threads; left > 0;) {
     if (m.ready.empty()) report_deadlock();
     if (options.seed != 0) std::swap(m.ready.front(), m.ready[m.random() % m.ready.size()]);
-    m.running = m.ready.front();
+    cuda_thread& next = *m.ready.front();
     m.ready.pop_front();
-    m.running->self = std::move(m.running->self).resume();
+    resume(next);
     if (m.failure) std::rethrow_exception(m.failure);
-    left -= m.running->done ? 1 : 0;
+    left -= next.done ? 1 : 0;
   }
 }
 
-float number(operand type, std::uint32_t pair, int half) {
-  std::uint16_t const bits = static_cast<std::uint16_t>(pair >> (16 * half));
-  if (type == operand::bf16) return __bfloat162float(__nv_bfloat16(__nv_bfloat16_raw{bits}));
-  return __half2float(__half(__half_raw{bits}));
+float number(operand type, std::uint32_t bits, int half) {
+  if (type == operand::tf32) return std::bit_cast<float>(bits & ~0x1fffu);
+  std::uint16_t const of_half = static_cast<std::uint16_t>(bits >> (16 * half));
+  if (type == operand::bf16) return __bfloat162float(__nv_bfloat16(__nv_bfloat16_raw{of_half}));
+  return __half2float(__half(__half_raw{of_half}));
 }
 
 } // namespace
@@ -255,10 +314,11 @@ std::uint32_t shared_base() { return first_address; }
 
 void barrier(place where) {
   inside const guard;
+  if (left_out(where)) return;
   if (m.at_barrier > 0 && (m.barrier_where.line() != where.line() || m.barrier_where.column() != where.column()))
     fail(where, "came to a barrier while " + std::to_string(m.at_barrier) + " threads of its block are in the one at " + text(m.barrier_where));
   m.barrier_where = where;
-  m.sanitizer.release(m.running->tsan, &m.at_barrier);
+  on_behalf(*m.running, [] { sanitizer::threads::release(&m.at_barrier); });
   if (++m.at_barrier < m.count) wait_in("a barrier of the block", where);
   else {
     ++counts.barriers;
@@ -268,7 +328,7 @@ void barrier(place where) {
       if (m.threads[i].get() != m.running) wake(*m.threads[i]);
     perhaps_give_way();
   }
-  m.sanitizer.acquire(m.running->tsan, &m.at_barrier);
+  on_behalf(*m.running, [] { sanitizer::threads::acquire(&m.at_barrier); });
 }
 
 void shuffle(void* value, std::size_t bytes, int mask, place where) {
@@ -279,11 +339,11 @@ void shuffle(void* value, std::size_t bytes, int mask, place where) {
     std::size_t bytes;
     int mask;
   } mine{value, {}, bytes, mask};
-  std::memcpy(mine.before, value, bytes);
+  sanitizer::copy(mine.before, value, bytes);
   meet("a shuffle", where, &mine, [](auto const& lanes) {
     for (std::size_t i = 0; i < warp_size; ++i) {
       lane& to = *static_cast<lane*>(lanes[i]);
-      std::memcpy(to.value, static_cast<lane*>(lanes[i ^ static_cast<std::size_t>(to.mask)])->before, to.bytes);
+      sanitizer::copy(to.value, static_cast<lane*>(lanes[i ^ static_cast<std::size_t>(to.mask)])->before, to.bytes);
     }
   });
 }
@@ -305,13 +365,13 @@ std::uint32_t ballot(bool mine, place where) {
 void load_shared(std::uint32_t from, void* to, std::size_t bytes, place where) {
   inside const guard;
   read(from, bytes, where);
-  std::memcpy(to, m.shared.at(from), bytes);
+  sanitizer::copy(to, m.shared.at(from), bytes);
   perhaps_give_way();
 }
 void store_shared(std::uint32_t to, void const* from, std::size_t bytes, place where) {
   inside const guard;
   write(to, bytes, where);
-  std::memcpy(m.shared.at(to), from, bytes);
+  sanitizer::copy(m.shared.at(to), from, bytes);
   perhaps_give_way();
 }
 
@@ -322,7 +382,7 @@ void copy_async(std::uint32_t to, void const* from, std::size_t bytes, std::size
     fail(where, "copies from an address that is not aligned to " + std::to_string(bytes) + " bytes");
   if (bytes_read > 0) {
     if (std::string const wrong = outside_of_global_memory(from, bytes_read); !wrong.empty()) fail(where, "copies from global memory " + wrong);
-    m.sanitizer.read(m.running->tsan, from, bytes_read);
+    on_behalf(*m.running, [&] { sanitizer::threads::read(from, bytes_read); });
   }
   write(to, bytes, where);
   m.shared.begin_copy(m.running->index, to, bytes);
@@ -334,13 +394,14 @@ void copy_async_commit(place) {
   m.running->groups.push_back(std::move(m.running->open));
   m.running->open.clear();
 }
-void copy_async_wait(int pending, place) {
+void copy_async_wait(int pending, place where) {
   inside const guard;
+  if (left_out(where)) return;
   auto& groups = m.running->groups;
   for (; static_cast<int>(groups.size()) > pending; groups.pop_front())
     for (copy const& c : groups.front()) {
       std::memset(m.shared.at(c.to), 0, c.bytes);
-      std::memcpy(m.shared.at(c.to), c.from, c.read);
+      sanitizer::copy(m.shared.at(c.to), c.from, c.read);
       m.shared.end_copy(m.running->index, c.to, c.bytes);
     }
 }
@@ -355,7 +416,7 @@ void load_matrix(std::uint32_t* registers, int matrices, std::uint32_t row, bool
   } self{registers, {}};
   if (m.running->lane() < 8 * matrices) {
     read(row, 16, where);
-    std::memcpy(self.row, m.shared.at(row), 16);
+    sanitizer::copy(self.row, m.shared.at(row), 16);
   }
   meet(transposed ? "ldmatrix.trans" : "ldmatrix", where, &self, [=](auto const& lanes) {
     auto const at = [&](int matrix, int i, int j) -> std::uint32_t {
@@ -370,31 +431,33 @@ void load_matrix(std::uint32_t* registers, int matrices, std::uint32_t row, bool
   });
 }
 
-// a (16, 16): lane l holds rows l / 4 and l / 4 + 8, columns 2 (l % 4), the next, and both plus 8. b (16, 8): rows
-// 2 (l % 4), the next, and both plus 8, column l / 4. d (16, 8): rows as a, columns 2 (l % 4) and the next.
-void product_m16n8k16(operand type, float* d, std::uint32_t const* a, std::uint32_t const* b, place where) {
+// A register holds `per` elements of a row of a or of a column of b. a (16, 8 per): lane l has rows l / 4 and l / 4 + 8, of
+// them the elements from per (l % 4) on and those 4 per further; b (8 per, 8): column l / 4, the same elements;
+// d (16, 8): rows as a, columns 2 (l % 4) and the next.
+void product(operand type, float* d, std::uint32_t const* a, std::uint32_t const* b, place where) {
   inside const guard;
   struct lane {
     float* d;
     std::uint32_t const *a, *b;
   } self{d, a, b};
-  meet("mma.m16n8k16", where, &self, [type](auto const& lanes) {
+  meet(type == operand::tf32 ? "mma.m16n8k8" : "mma.m16n8k16", where, &self, [type](auto const& lanes) {
     ++counts.products;
+    int const per = type == operand::tf32 ? 1 : 2;
     float left[16][16], right[8][16];
     for (int l = 0; l < warp_size; ++l) {
       lane const& from = *static_cast<lane*>(lanes[static_cast<std::size_t>(l)]);
       for (int r = 0; r < 4; ++r)
-        for (int half = 0; half < 2; ++half)
-          left[l / 4 + 8 * (r % 2)][2 * (l % 4) + half + 8 * (r / 2)] = number(type, from.a[r], half);
+        for (int half = 0; half < per; ++half)
+          left[l / 4 + 8 * (r % 2)][per * (l % 4) + half + 4 * per * (r / 2)] = number(type, from.a[r], half);
       for (int r = 0; r < 2; ++r)
-        for (int half = 0; half < 2; ++half) right[l / 4][2 * (l % 4) + half + 8 * r] = number(type, from.b[r], half);
+        for (int half = 0; half < per; ++half) right[l / 4][per * (l % 4) + half + 4 * per * r] = number(type, from.b[r], half);
     }
     for (int l = 0; l < warp_size; ++l)
       for (int i = 0; i < 4; ++i) {
         int const row = l / 4 + 8 * (i / 2), column = 2 * (l % 4) + i % 2;
         float& to = static_cast<lane*>(lanes[static_cast<std::size_t>(l)])->d[i];
         double sum = to;
-        for (int k = 0; k < 16; ++k) sum += static_cast<double>(left[row][k]) * right[column][k];
+        for (int k = 0; k < 8 * per; ++k) sum += static_cast<double>(left[row][k]) * right[column][k];
         to = static_cast<float>(sum);
       }
   });
@@ -409,7 +472,8 @@ void run(char const* name, position grid, unsigned threads, std::size_t shared_b
   m.kernel = &thread;
   m.failure = nullptr;
   m.random.seed(options.seed);
-  m.sanitizer.begin(&m.kernel);
+  m.sanitizer.begin();
+  sanitizer::threads::release(&m.begun);
   try {
     for (unsigned z = 0; z < grid.z; ++z)
       for (unsigned y = 0; y < grid.y; ++y)
@@ -418,18 +482,11 @@ void run(char const* name, position grid, unsigned threads, std::size_t shared_b
           run_block(threads, shared_bytes);
         }
   } catch (...) {
-    for (auto& t : m.threads) {
-      m.running = t.get();
-      t->self = {}; // unwinds what it was in
-      m.sanitizer.scheduler_acts();
-      sanitizer::fibers::destroy(t->tsan);
-    }
-    m.threads.clear();
-    m.running = nullptr;
+    abandon();
     throw;
   }
   m.running = nullptr;
-  m.sanitizer.end(&m.name);
+  sanitizer::threads::acquire(&m.ended);
 }
 
 } // namespace attend::emulator

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -22,12 +23,14 @@ struct error : std::runtime_error {
 struct settings {
   std::uint64_t seed = 0;      ///< 0: threads run in turn; else in a random order, another one for every seed
   int shared_bytes = 227 << 10; ///< the most that a block may have
+  std::string skip;             ///< "file:line" of a barrier or a wait for copies to be left out, as if it were forgotten
 };
 extern settings options;
 
 /// What was executed since it was last set to {}.
 struct counters {
   long blocks = 0, products = 0, copies = 0, barriers = 0;
+  std::set<std::string> waits; ///< "file:line" of barriers and of waits for copies
 };
 extern counters counts;
 
@@ -67,8 +70,8 @@ void copy_async(std::uint32_t to, void const* from, std::size_t bytes, std::size
 void copy_async_commit(place where);
 void copy_async_wait(int pending, place where);
 void load_matrix(std::uint32_t* registers, int matrices, std::uint32_t row, bool transposed, place where);
-enum class operand { bf16, f16 };
-void product_m16n8k16(operand type, float* d, std::uint32_t const* a, std::uint32_t const* b, place where);
+enum class operand { bf16, f16, tf32 };
+void product(operand type, float* d, std::uint32_t const* a, std::uint32_t const* b, place where);
 /// Runs a grid of blocks, one after the other. `thread` is the kernel with its arguments.
 void run(char const* name, position grid, unsigned threads, std::size_t shared_bytes, std::function<void()> const& thread);
 

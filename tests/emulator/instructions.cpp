@@ -29,8 +29,8 @@ __global__ void product(T const* a, T const* b, float* c) {
   if constexpr (Transposed) ptx::load_matrix(y, row(right, lane % 8 + lane / 16 * 8, lane / 8 % 2)); // rows are columns of b
   else ptx::load_matrix_transposed(y, row(right, lane % 16, lane / 16));
   float d[2][4] = {};
-  ptx::product_m16n8k16<T>(d[0], x, y[0], y[1]);
-  ptx::product_m16n8k16<T>(d[1], x, y[2], y[3]);
+  ptx::product_m16n8k16<T>(d[0], x, {y[0], y[1]});
+  ptx::product_m16n8k16<T>(d[1], x, {y[2], y[3]});
   for (int n = 0; n < 2; ++n)
     for (int i = 0; i < 4; ++i) c[(lane / 4 + 8 * (i / 2)) * 16 + 8 * n + 2 * (lane % 4) + i % 2] = d[n][i];
 }
@@ -66,6 +66,31 @@ TYPED_TEST(instructions, products_of_matrices) {
         }
     }
   emulator::options.seed = 0;
+}
+
+// c (16, 8) = a (16, 8) b^T (8, 8), of numbers of 11 bits.
+__global__ void product_of_f32(float const* a, float const* b, float* c) {
+  int const lane = ptx::thread_index(), row = lane / 4, column = lane % 4;
+  std::uint32_t const x[4] = {ptx::to_tf32(a[8 * row + column]), ptx::to_tf32(a[8 * row + 64 + column]),
+                              ptx::to_tf32(a[8 * row + column + 4]), ptx::to_tf32(a[8 * row + 64 + column + 4])};
+  float d[4] = {};
+  ptx::product_m16n8k8(d, x, {ptx::to_tf32(b[8 * row + column]), ptx::to_tf32(b[8 * row + column + 4])});
+  for (int i = 0; i < 4; ++i) c[(row + 8 * (i / 2)) * 8 + 2 * column + i % 2] = d[i];
+}
+TEST(instructions_f32, products_of_matrices) {
+  emulator::global_memory a("a", 512), b("b", 256), c("c", 512);
+  float *const pa = reinterpret_cast<float*>(a.data()), *const pb = reinterpret_cast<float*>(b.data()), *const pc = reinterpret_cast<float*>(c.data());
+  for (int i = 0; i < 128; ++i) pa[i] = static_cast<float>(i * 31 % 113) - 50;
+  for (int i = 0; i < 64; ++i) pb[i] = static_cast<float>(i * 17 % 59) - 20;
+  ASSERT_EQ(ptx::launch({"product of f32", dim3(1), 32, 0, nullptr}, product_of_f32, pa, pb, pc), cudaSuccess);
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 8; ++j) {
+      float sum = 0;
+      for (int k = 0; k < 8; ++k) sum += pa[8 * i + k] * pb[8 * j + k];
+      ASSERT_EQ(pc[8 * i + j], sum) << i << ' ' << j;
+    }
+  EXPECT_EQ(ptx::to_tf32(1 + 0x1p-11f), ptx::as_bits(1 + 0x1p-10f)); // halfway
+  EXPECT_EQ(ptx::to_tf32(1 + 0x1p-12f), ptx::as_bits(1));
 }
 
 TEST(exponential, flushes_what_is_denormal) {

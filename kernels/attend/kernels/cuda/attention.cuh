@@ -22,6 +22,9 @@ struct attention_call {
   using Sum = Sum_;
   static constexpr int B = B_;
   static constexpr int axes = B > 0 ? B : 1;
+  /// Whether rows without a sum are computed once more: those that keep nothing, where that is not zero, and those of NaN,
+  /// of which a weighing may leave no key.
+  static constexpr bool weighs_zero = !std::is_same_v<Empty, empty_row::zeros_t>, weighs_nan = !std::is_same_v<Weighing, argument<0>>;
 
   attention_problem<T, Out, B> problem;
   matrix<Sum, B> sums;
@@ -54,31 +57,30 @@ __device__ matrix_slice<U> slice_of(matrix<U, B> const& x, long const (&batch)[N
   return {x.data + offset, x.row, x.column};
 }
 
-/// The output of rows that keep nothing, where that is not zero: every key has the same weight.
+/// The output of rows without a sum: every key has the same weight.
 template <int RowBlocks, int ColumnBlocks, class Call>
 __device__ void weigh_alike(Call const& call, long const (&batch)[Call::axes], thread_share const& mine,
                             softmax_state<RowBlocks> const& state, float (&output)[RowBlocks][ColumnBlocks][4]) {
   auto const& p = call.problem;
   auto const value_of = slice_of(p.value, batch);
-  float const alike = std::is_same_v<typename Call::Empty, empty_row::nan_t> ? __builtin_nanf("") : 1 / static_cast<float>(p.keys);
-  score_place<Call::B> at{batch, 0, 0};
 #pragma unroll
   for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      if (state.sum[r][half] != 0) continue;
-      at.row = mine.row(r, half);
+      float const sum = state.sum[r][half];
+      if (sum > 0 || (sum == 0 && !Call::weighs_zero)) continue;
+      float const alike = sum == 0 && std::is_same_v<typename Call::Empty, empty_row::uniform_t> ? 1 / static_cast<float>(p.keys) : __builtin_nanf("");
 #pragma unroll
       for (int j = 0; j < ColumnBlocks; ++j) output[r][j][2 * half] = output[r][j][2 * half + 1] = 0;
 #pragma unroll 1
       for (int t = 0; t < static_cast<int>(p.keys); ++t) {
-        at.key = t;
+        score_place<Call::B> const at{batch, mine.rows, static_cast<int>(p.keys), mine.row(r, half), position::of(t)};
         float const w = kernels::detail::as_number<real>(value<real>(call.weighing, at, real{alike})).x;
 #pragma unroll
         for (int j = 0; j < ColumnBlocks; ++j)
 #pragma unroll
           for (int e = 0; e < 2; ++e)
-            if (int const column = mine.key(j, e); column < static_cast<int>(p.width))
+            if (int const column = mine.key(j, e).at; column < static_cast<int>(p.width))
               output[r][j][2 * half + e] += w * load_number<float>(value_of.data[t * value_of.row + column * value_of.column]);
       }
     }
@@ -102,19 +104,19 @@ __device__ void store_results(Call const& call, long const (&batch)[Call::axes],
   for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      int const row = mine.first_row + 16 * r + 8 * half;
+      int const row = mine.row(r, half).at;
       if (row >= mine.rows) continue;
       float const sum = state.sum[r][half];
       float const log_sum = state.max[r][half] * (call.factor * ln2) + ::logf(sum);
-      float factor = (sum == 0 ? 1 : 1 / sum) * static_cast<float>(p.output_scale);
+      float factor = (sum == 0 || (Call::weighs_nan && sum != sum) ? 1 : 1 / sum) * static_cast<float>(p.output_scale);
       if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(call.gain)>, no_gain>) {
-        score_place<Call::B> const at{batch, row, 0};
+        score_place<Call::B> const at{batch, mine.rows, static_cast<int>(p.keys), mine.row(r, half), {}};
         factor *= kernels::detail::as_number<real>(value<real>(call.gain, at, real{log_sum})).x;
       }
       auto* const to = out.data + row * out.row;
 #pragma unroll
       for (int j = 0; j < ColumnBlocks; ++j) {
-        int const column = mine.key(j, 0);
+        int const column = mine.key(j, 0).at;
         float const x = output[r][j][2 * half] * factor, y = output[r][j][2 * half + 1] * factor;
         if (call.out_in_pairs) {
           if (column < static_cast<int>(p.width)) store_pair(to + column, x, y);
@@ -124,7 +126,7 @@ __device__ void store_results(Call const& call, long const (&batch)[Call::axes],
         }
       }
       if constexpr (!std::is_void_v<typename Call::Sum>)
-        if (mine.first_key == 0) {
+        if (mine.first_key.at == 0) {
           auto const sums = slice_of(call.sums, batch);
           sums.data[row * sums.row] = store_number<typename Call::Sum>(log_sum);
         }
@@ -133,7 +135,7 @@ __device__ void store_results(Call const& call, long const (&batch)[Call::axes],
 
 /// A block: Tiles::rows query rows of one position of the batch against all keys that they keep.
 template <class Tiles, int HeadDim, class Call>
-__global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel(__grid_constant__ Call const call) {
+__global__ void __launch_bounds__(Tiles::warps* ptx::warp_size, Tiles::blocks) attention_kernel(__grid_constant__ Call const call) {
   using T = typename Call::T;
   constexpr int B = Call::B, threads = Tiles::warps * ptx::warp_size;
   constexpr int row_blocks = Tiles::rows / (16 * Tiles::warps), key_blocks = Tiles::keys / 8, column_blocks = HeadDim / 8;
@@ -151,8 +153,8 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
   auto const query = slice_of(p.query, batch);
   auto const key = slice_of(p.key, batch), value = slice_of(p.value, batch);
 
-  using query_tile_t = shared_tile<Tiles::rows, HeadDim>;
-  using key_tile_t = shared_tile<Tiles::keys, HeadDim>;
+  using query_tile_t = shared_tile<T, Tiles::rows, HeadDim>;
+  using key_tile_t = shared_tile<T, Tiles::keys, HeadDim>;
   query_tile_t const query_tile{ptx::dynamic_shared()};
   key_tile_t const key_tile{query_tile.base + query_tile_t::bytes}, value_tile{key_tile.base + key_tile_t::bytes};
   auto const copy_keys = [&](key_tile_t to, matrix_slice<T const> const& from, copy_width by, int first_key, int columns) {
@@ -165,6 +167,11 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
   bool more = tiles.next(tile);
   copy_tile<threads>(query_tile, query, call.query_width, first_row, rows_here, depth);
   if (more) copy_keys(key_tile, key, call.key_width, tile.first_key, depth);
+  if (call.keep != ~0u || call.flip != 0) {
+    ptx::copy_async_commit();
+    ptx::copy_async_wait<0>();
+    change_bits<threads>(query_tile, call.keep, call.flip);
+  }
 
   float output[row_blocks][column_blocks][4] = {}; // (rows of the warp, HeadDim)
   softmax_state<row_blocks> state;
@@ -175,7 +182,7 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
     more = tiles.next(next); // here, where registers are free
 
     float scores[row_blocks][key_blocks][4]; // (rows of the warp, keys)
-    score_products<row_blocks, Tiles::keys, HeadDim, T>(query_tile, row_of_warp, call.keep, call.flip, key_tile, scores);
+    score_products(query_tile, row_of_warp, key_tile, scores);
     ptx::copy_async_wait<0>();
     ptx::block_barrier(); // the values are there, and nobody reads the keys
     if (more) copy_keys(key_tile, key, call.key_width, next.first_key, depth);
@@ -183,9 +190,8 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
     thread_share const mine(first_row + row_of_warp, rows, tile.first_key, keys);
     apply_score<B>(call.score, tile.masked, call.before, batch, mine, scores);
     online_softmax(call.factor, scores, state, output);
-    if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(call.weighing)>, argument<0>>)
-      apply_weighing<B>(call.weighing, batch, mine, scores);
-    output_products<row_blocks, Tiles::keys, HeadDim, T>(scores, value_tile, output);
+    apply_weighing<B>(call.weighing, batch, mine, scores);
+    output_products(scores, value_tile, output);
     tile = next;
   }
 
@@ -194,46 +200,53 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size) attention_kernel
   for (int r = 0; r < row_blocks; ++r)
 #pragma unroll
     for (int half = 0; half < 2; ++half) state.sum[r][half] = sum_of_row(state.sum[r][half]);
-  if constexpr (!std::is_same_v<typename Call::Empty, empty_row::zeros_t>) weigh_alike(call, batch, mine, state, output);
+  if constexpr (Call::weighs_zero || Call::weighs_nan) weigh_alike(call, batch, mine, state, output);
   store_results(call, batch, mine, state, output);
   ptx::copy_async_commit();
   ptx::copy_async_wait<0>(); // of the query, where no keys are kept
 }
 
-/// How a matrix that is read 16 bytes at a time, if possible, can be copied.
+/// How rows of so many columns can be copied.
 template <class T, int B>
 copy_width copy_width_of(matrix<T const, B> const& x, long columns) {
-  auto const all_even = [&](long by) {
-    bool even = reinterpret_cast<std::uintptr_t>(x.data) % static_cast<std::uintptr_t>(2 * by) == 0 && columns % by == 0 && x.row % by == 0;
-    for (int i = 0; i < B; ++i) even = even && x.batch[i] % by == 0;
-    return even && x.column == 1;
+  auto const lies_by = [&](long bytes) {
+    long const by = bytes / static_cast<long>(sizeof(T));
+    bool all = x.column == 1 && reinterpret_cast<std::uintptr_t>(x.data) % static_cast<std::uintptr_t>(bytes) == 0 && columns % by == 0 && x.row % by == 0;
+    for (int i = 0; i < B; ++i) all = all && x.batch[i] % by == 0;
+    return all;
   };
-  return all_even(8) ? copy_width::eights : all_even(2) ? copy_width::pairs : copy_width::elements;
+  return lies_by(16) ? copy_width::chunks : lies_by(4) ? copy_width::words : copy_width::elements;
 }
 
 /// Launches the kernel of one head dim, which depth and width do not exceed.
-template <class Tiles, int HeadDim, class Call>
+template <class Machine, int HeadDim, class Call>
 cudaError_t launch_attention(cudaStream_t stream, Call call, long batches) {
-  long const row_tiles = (call.problem.rows + Tiles::rows - 1) / Tiles::rows;
+  using tuning = attention_tuning<Machine, typename Call::T, HeadDim, has_mask<decltype(call.score)>>;
+  using tiles = typename tuning::tiles;
+  constexpr int shared_bytes = tiles::template shared_bytes<typename Call::T>(HeadDim);
+  static_assert(shared_bytes <= Machine::shared_bytes);
+  static_assert(shared_bytes == shared_tile<typename Call::T, tiles::rows, HeadDim>::bytes + 2 * shared_tile<typename Call::T, tiles::keys, HeadDim>::bytes);
+  long const row_tiles = (call.problem.rows + tiles::rows - 1) / tiles::rows;
   if (row_tiles * batches > std::numeric_limits<int>::max()) return cudaErrorInvalidValue;
   call.row_tiles = static_cast<int>(row_tiles);
-  constexpr std::size_t shared = shared_tile<Tiles::rows, HeadDim>::bytes + 2 * shared_tile<Tiles::keys, HeadDim>::bytes;
-  return ptx::launch({"attention", dim3(static_cast<unsigned>(row_tiles * batches)), Tiles::warps * ptx::warp_size, shared, stream},
-                     attention_kernel<Tiles, HeadDim, Call>, call);
+  return ptx::launch({"attention", dim3(static_cast<unsigned>(row_tiles * batches)), tiles::warps * ptx::warp_size, shared_bytes, stream},
+                     attention_kernel<tiles, HeadDim, Call>, call);
 }
 
-/// Of the given head dims, in rising order, the first that is enough.
+/// Of the given head dims, in rising order, the first that is enough, for the current device.
 template <int... HeadDims, class Call>
 cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaStream_t stream, Call const& call, long batches) {
   int shared_bytes = 0;
   if (cudaError_t const status = ptx::shared_bytes_of_device(shared_bytes); status != cudaSuccess) return status;
-  constexpr bool masked = has_mask<decltype(call.score)>;
-  using T = typename Call::T;
   long const needed = call.problem.depth > call.problem.width ? call.problem.depth : call.problem.width;
   cudaError_t status = cudaErrorInvalidValue;
-  static_cast<void>(((needed <= HeadDims && (status = shared_bytes >= sm_80_shared_bytes
-                          ? launch_attention<typename attention_tuning<sm_80, T, HeadDims, masked>::tiles, HeadDims>(stream, call, batches)
-                          : launch_attention<typename attention_tuning<sm_86, T, HeadDims, masked>::tiles, HeadDims>(stream, call, batches), true)) || ...));
+  auto const launch = [&]<int HeadDim>(std::integral_constant<int, HeadDim>) {
+    if (needed > HeadDim) return false;
+    status = shared_bytes >= sm_80::shared_bytes ? launch_attention<sm_80, HeadDim>(stream, call, batches)
+                                                 : launch_attention<sm_86, HeadDim>(stream, call, batches);
+    return true;
+  };
+  static_cast<void>((launch(std::integral_constant<int, HeadDims>{}) || ...));
   return status;
 }
 
@@ -242,14 +255,15 @@ cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaS
 /// Fused attention on the current device; asynchronous, without memory of its own. The functors are those of functor.hpp;
 /// axes 0 ... B - 1 are the batch axes, axis B the query row, axis B + 1 the key. `score` takes the scaled product for
 /// argument<0>, `weighing`, which is linear, the weight, and `gain`, of the batch and the row, the row's log-sum-exp. Empty
-/// says what a row with nothing kept gives. T: bf16 or f16; the output may be f32 too; products of T, sums in f32,
-/// weights rounded to T. Depth and width up to the last of HeadDims, any strides (fast where the innermost is 1), fewer
-/// than 2^26 rows and keys; else cudaErrorInvalidValue.
+/// says what a row with nothing kept gives. T: bf16 or f16, whose products are exact and summed in f32, weights rounded to
+/// T; or f32, whose products are within 2^-21 of themselves (infinite operands give NaN). Exponentials are within 2^-22.
+/// The results may be of any of the three. Depth and width up to the last of HeadDims, any strides (fast where the
+/// innermost is 1), fewer than 2^24 rows and keys; else cudaErrorInvalidValue.
 template <class Empty, class T, class Out, int B, class Score, class Weighing = argument<0>, class Gain = no_gain,
           class Weight = void, class Sum = void, class HeadDims = attention_head_dims>
 cudaError_t attention(cudaStream_t stream, attention_problem<T, Out, B> const& problem, Score const& score, Weighing const& weighing = {},
                       Gain const& gain = {}, attention_results<Weight, Sum, B> const& also = {}, HeadDims head_dims = {}) {
-  static_assert(half_precision<T>, "the fused attention on CUDA is for bf16 and f16");
+  static_assert(half_precision<T> || std::is_same_v<T, float>, "the fused attention on CUDA is for bf16, f16 and f32");
   static_assert(!std::is_void_v<Empty>, "the fused attention on CUDA has a softmax");
   static_assert(std::is_void_v<Weight>, "the fused attention on CUDA does not write weights");
   long batches = 1;
@@ -262,7 +276,7 @@ cudaError_t attention(cudaStream_t stream, attention_problem<T, Out, B> const& p
   call.before = static_cast<float>(problem.scale);
   call.factor = static_cast<float>(log2_e);
   if constexpr (detail::only_masks<Score>) { // the scale commutes with the maximum, its sign apart
-    if (problem.scale < 0) call.flip = 0x80008000u;
+    if (problem.scale < 0) call.flip = sizeof(T) == 2 ? 0x80008000u : 0x80000000u;
     if (problem.scale == 0) call.keep = 0;
     else call.factor = static_cast<float>(std::fabs(problem.scale) * log2_e);
   }

@@ -9,16 +9,18 @@ namespace attend::kernels::cuda {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// One score's place: axes 0 ... B - 1 the batch, B the row, B + 1 the key.
+/// One score's place: axes 0 ... B - 1 the batch, B the row, B + 1 the key. Where row or key are not there, the last one's
+/// elements are loaded.
 template <int B>
 struct score_place {
   long const* batch;
-  int row, key;
+  int rows, keys;
+  position row, key;
 
   template <class N, int P>
   __device__ auto index() const {
     if constexpr (P < B) return batch[P];
-    else return position{P == B ? row : key};
+    else return P == B ? row : key;
   }
   template <class N, class T, int... P>
   __device__ auto load(element<T, P...> const& e) const { return typed<N>(e.data[offset<P...>(e.stride)]); }
@@ -31,7 +33,8 @@ private:
   template <int P>
   __device__ long at() const {
     if constexpr (P < B) return batch[P];
-    else return P == B ? row : key;
+    else if constexpr (P == B) return row.at < rows ? row.at : rows - 1;
+    else return key.at < keys ? key.at : keys - 1;
   }
   template <int... P>
   __device__ long offset([[maybe_unused]] long const* stride) const {
@@ -42,7 +45,7 @@ private:
   __device__ static auto typed(T const& x) {
     if constexpr (std::is_same_v<T, bool>) return x;
     else if constexpr (whole<T>) return static_cast<long>(x);
-    else return number<N>::from(load_number<double>(x));
+    else return N{load_number<float>(x)};
   }
 };
 
@@ -76,8 +79,12 @@ private:
   template <class T, int... P>
   __device__ auto bounds(T const* data, [[maybe_unused]] long const* stride) const -> decltype(anything<T>()) {
     long of_row = 0, of_key = 0;
+    [[maybe_unused]] auto const along = [&](int axis, long by) {
+      if (axis < B) data += by * batch[axis];
+      else (axis == B ? of_row : of_key) += by;
+    };
     [[maybe_unused]] int i = 0;
-    ((P < B ? data += stride[i++] * batch[P < B ? P : 0] : (P == B ? of_row : of_key) += stride[i++], data), ...);
+    (along(P, stride[i++]), ...);
     if (of_row != 0 && of_key != 0) return anything<T>();
     data += of_row * first_row + of_key * first_key;
     kernels::detail::extremes<T> seen;
@@ -96,7 +103,7 @@ __device__ tile kept_of(Score const& score, tile_place<B> const& at) {
   return x.kept.surely() ? tile::all : tile::some;
 }
 
-/// Whether a functor asks for nothing but the score and constants: all is kept, then.
+/// Whether a functor plainly keeps all.
 template <class F>
 inline constexpr bool keeps_all = false;
 template <int I>
@@ -166,40 +173,33 @@ inline constexpr bool only_masks<argument<0>> = true;
 template <class Kept, class X>
 inline constexpr bool only_masks<apply<op::masked, Kept, X>> = !asks_for_score<Kept> && only_masks<X>;
 
-/// The rows and keys that a thread holds of a tile of scores: block (r, j) of product_m16n8k16.
+/// The rows and keys that a thread holds of a tile of scores: block (r, j) of what products leave.
 struct thread_share {
-  int first_row, rows; ///< of this thread; of all
-  int first_key, keys;
+  position first_row, first_key; ///< of this thread
+  int rows, keys;                ///< of all
 
   __device__ thread_share(int first_row_of_warp, int rows, int first_key_of_tile, int keys)
-      : first_row(first_row_of_warp + ptx::thread_index() % ptx::warp_size / 4), rows(rows),
-        first_key(first_key_of_tile + 2 * (ptx::thread_index() % 4)), keys(keys) {}
-  /// Row `half` of row block r; of one that is not there, a row that is.
-  __device__ int row(int r, int half) const {
-    int const at = first_row + 16 * r + 8 * half;
-    return at < rows ? at : rows - 1;
-  }
-  __device__ int key(int j, int e) const { return first_key + 8 * j + e; }
+      : first_row(position::of(first_row_of_warp + ptx::thread_index() % ptx::warp_size / 4)),
+        first_key(position::of(first_key_of_tile + 2 * (ptx::thread_index() % 4))), rows(rows), keys(keys) {}
+  __device__ position row(int r, int half) const { return first_row.further(16 * r + 8 * half); }
+  __device__ position key(int j, int e) const { return first_key.further(8 * j + e); }
 };
 
-/// scores = f(before * scores). Where Masked, keys that are not there get minus infinity.
+/// numbers = f(before * numbers). Where Masked, keys that are not there get minus infinity.
 template <bool Masked, int B, class F, int RowBlocks, int KeyBlocks>
-__device__ void apply_score(F const& f, float before, long const* batch, thread_share const& mine,
-                            float (&scores)[RowBlocks][KeyBlocks][4]) {
-  score_place<B> at{batch, 0, 0};
+__device__ void evaluate(F const& f, float before, long const* batch, thread_share const& mine, float (&numbers)[RowBlocks][KeyBlocks][4]) {
 #pragma unroll
   for (int j = 0; j < KeyBlocks; ++j)
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
-      int const key = mine.key(j, e);
-      bool const there = !Masked || key < mine.keys;
-      at.key = there ? key : mine.keys - 1;
+      position const key = mine.key(j, e);
+      bool const there = !Masked || key.at < mine.keys;
 #pragma unroll
       for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          float& x = scores[r][j][2 * half + e];
-          at.row = mine.row(r, half);
+          float& x = numbers[r][j][2 * half + e];
+          score_place<B> const at{batch, mine.rows, mine.keys, mine.row(r, half), key};
           real const y = kernels::detail::as_number<real>(value<real>(f, at, real{x * before}));
           x = there ? y.x : -__builtin_inff();
         }
@@ -212,10 +212,10 @@ template <int B, class Score, int RowBlocks, int KeyBlocks>
 __device__ void apply_score(Score const& score, bool masked, float before, long const* batch, thread_share const& mine,
                             float (&scores)[RowBlocks][KeyBlocks][4]) {
   if constexpr (only_masks<Score>) before = 1;
-  if (masked) apply_score<true, B>(score, before, batch, mine, scores);
+  if (masked) detail::evaluate<true, B>(score, before, batch, mine, scores);
   else {
     auto const without = unmasked(score);
-    if constexpr (!std::is_same_v<decltype(without), argument<0> const>) apply_score<false, B>(without, before, batch, mine, scores);
+    if constexpr (!std::is_same_v<decltype(without), argument<0> const>) detail::evaluate<false, B>(without, before, batch, mine, scores);
   }
 }
 
@@ -223,22 +223,7 @@ __device__ void apply_score(Score const& score, bool masked, float before, long 
 template <int B, class Weighing, int RowBlocks, int KeyBlocks>
 __device__ void apply_weighing(Weighing const& weighing, long const* batch, thread_share const& mine,
                                float (&weights)[RowBlocks][KeyBlocks][4]) {
-  score_place<B> at{batch, 0, 0};
-#pragma unroll
-  for (int j = 0; j < KeyBlocks; ++j)
-#pragma unroll
-    for (int e = 0; e < 2; ++e) {
-      int const key = mine.key(j, e);
-      at.key = key < mine.keys ? key : mine.keys - 1;
-#pragma unroll
-      for (int r = 0; r < RowBlocks; ++r)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          float& w = weights[r][j][2 * half + e];
-          at.row = mine.row(r, half);
-          w = kernels::detail::as_number<real>(value<real>(weighing, at, real{w})).x;
-        }
-    }
+  if constexpr (!std::is_same_v<Weighing, argument<0>>) detail::evaluate<false, B>(weighing, 1, batch, mine, weights);
 }
 
 } // namespace detail

@@ -37,15 +37,21 @@ __host__ __device__ inline real erf(real a) { return {::erff(a.x)}; }
 __host__ __device__ inline real pow(real a, real b) { return {::powf(a.x, b.x)}; }
 __host__ __device__ inline real sigmoid(real a) { return {1 / (1 + ::expf(-a.x))}; }
 
-/// The most rows or keys: differences of a few positions stay within 32 bits.
-inline constexpr long most_positions = 1l << 26;
+/// The most rows or keys: an f32 holds such positions and their differences exactly.
+inline constexpr long most_positions = 1l << 24;
 
-/// A position along the rows or the keys, or a difference of positions.
+/// A position along the rows or the keys, or a difference of positions: as a whole number and as an f32, of which a kernel
+/// computes what it uses. Neighbours are an addition apart in both, while a conversion costs as much as an exponential.
 struct position {
   int at;
+  float number;
+
+  __host__ __device__ static position of(int at) { return {at, static_cast<float>(at)}; }
+  /// The position so many, a constant, further.
+  __host__ __device__ position further(int by) const { return {at + by, number + static_cast<float>(by)}; }
 
   __host__ __device__ explicit operator long() const { return at; }
-  __host__ __device__ friend position operator-(position a, position b) { return {a.at - b.at}; }
+  __host__ __device__ friend position operator-(position a, position b) { return {a.at - b.at, a.number - b.number}; }
   __host__ __device__ friend bool operator<(position a, position b) { return a.at < b.at; }
   __host__ __device__ friend bool operator<=(position a, position b) { return a.at <= b.at; }
   __host__ __device__ friend bool operator==(position a, position b) { return a.at == b.at; }
@@ -88,7 +94,7 @@ struct number<cuda::real> {
   using integer = long;
   __host__ __device__ static cuda::real from(double x) { return {static_cast<float>(x)}; }
   __host__ __device__ static cuda::real from(long x) { return {static_cast<float>(x)}; }
-  __host__ __device__ static cuda::real from(cuda::position x) { return {static_cast<float>(x.at)}; }
+  __host__ __device__ static cuda::real from(cuda::position x) { return {x.number}; }
   __host__ __device__ static cuda::real infinity() { return {std::numeric_limits<float>::infinity()}; }
   __host__ __device__ static cuda::real select(bool c, cuda::real x, cuda::real y) { return c ? x : y; }
   __host__ __device__ static long select(bool c, long x, long y) { return c ? x : y; }

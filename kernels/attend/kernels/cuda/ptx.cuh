@@ -12,8 +12,13 @@ namespace attend::kernels::cuda::ptx {
 /// Threads that run in step.
 inline constexpr int warp_size = 32;
 
-/// The thread's number in its one-dimensional block.
-__device__ inline int thread_index() { return static_cast<int>(threadIdx.x); }
+/// The thread's number in its one-dimensional block. Asked for anew each time, so that what follows from it is computed
+/// again where it is used rather than kept in registers.
+__device__ inline int thread_index() {
+  int index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
+}
 /// The block's position in the grid.
 __device__ inline uint3 block_index() { return blockIdx; }
 
@@ -87,16 +92,31 @@ __device__ inline void load_matrix_transposed(std::uint32_t (&registers)[4], std
 /// two columns from 2 (l % 4) on, in 2 and 3 those plus 8; of b column l / 4, rows as a's columns; of d rows as a, in
 /// pairs of the same columns.
 template <class T>
-__device__ void product_m16n8k16(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+__device__ void product_m16n8k16(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2]) {
   if constexpr (std::is_same_v<T, bf16>)
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
   else
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+/// The same of tf32, the bits of an f32 of which the lowest 13 do not count: a (16, 8), b (8, 8). Where the 16-bit one has
+/// two columns of a, from 2 (l % 4) on, it has column l % 4.
+__device__ inline void product_m16n8k8(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+/// The tf32 nearest to an f32.
+__device__ inline std::uint32_t to_tf32(float x) {
+  std::uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return bits;
+}
+__device__ inline std::uint32_t as_bits(float x) { return __float_as_uint(x); }
+__device__ inline float as_float(std::uint32_t bits) { return __uint_as_float(bits); }
 
 /// Two numbers rounded to 16 bits, `low` in the lower half.
 template <class T>

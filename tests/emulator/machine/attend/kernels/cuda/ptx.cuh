@@ -3,6 +3,7 @@
 // it takes that header's place and kernels stay as they are.
 #pragma once
 #include <attend/types.hpp>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -65,11 +66,16 @@ inline void load_matrix_transposed(std::uint32_t (&registers)[4], std::uint32_t 
 }
 
 template <class T>
-void product_m16n8k16(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t b0, std::uint32_t b1,
-                      place where = place::current()) {
-  std::uint32_t const b[] = {b0, b1};
-  emulator::product_m16n8k16(std::is_same_v<T, bf16> ? emulator::operand::bf16 : emulator::operand::f16, d, a, b, where);
+void product_m16n8k16(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2], place where = place::current()) {
+  emulator::product(std::is_same_v<T, bf16> ? emulator::operand::bf16 : emulator::operand::f16, d, a, b, where);
 }
+inline void product_m16n8k8(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2], place where = place::current()) {
+  emulator::product(emulator::operand::tf32, d, a, b, where);
+}
+inline std::uint32_t as_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
+inline float as_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+/// To nearest, away from zero where two are as near.
+inline std::uint32_t to_tf32(float x) { return std::isfinite(x) ? (as_bits(x) + 0x1000u) & ~0x1fffu : as_bits(x); }
 
 template <class T>
 std::uint32_t pack(float low, float high) {
