@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launch: one overload per region, from a covered region and the view of its result to a call of a host kernel. What
-// the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
+// Launch on the host: one overload per region, from a covered region and the view of its result to a call of a kernel.
+// What the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
 #pragma once
 #include <attend/codegen/lower.hpp>
+#include <attend/codegen/machine.hpp>
 #include <attend/codegen/outline.hpp>
 #include <attend/errors.hpp>
 #include <attend/kernels/contraction/contract.hpp>
@@ -101,14 +102,14 @@ kernels::strided<T, sizeof...(Axes)> strided_by(tensor_view<T, S, A...> const& v
 
 // ---- 6: a pass over the elements of the result
 template <class X, class T, class... A>
-void launch(pass<X> const& r, tensor_view<T, host, A...> const& out) {
+void launch(host_machine, pass<X> const& r, tensor_view<T, struct host, A...> const& out) {
   using Axes = typename shape<A...>::dims;
   kernels::passes::map<number_for<X>>(strided_by(out, Axes{}), lower(r.x, Axes{}));
 }
 
 // ---- 3, 4: rows
 template <class Last, class Inner, bool Each, class... S, class T, class... A>
-void launch(rows<Last, Inner, Each, S...> const& r, tensor_view<T, host, A...> const& out) {
+void launch(host_machine, rows<Last, Inner, Each, S...> const& r, tensor_view<T, struct host, A...> const& out) {
   using Outer = minus_t<typename shape<A...>::dims, Inner>;
   using Axes = concat_t<Outer, Inner>;
   using N = number_for<Last, decltype(S::x)...>;
@@ -123,7 +124,7 @@ void launch(rows<Last, Inner, Each, S...> const& r, tensor_view<T, host, A...> c
     auto const last = lower(r.last, Axes{});
     if constexpr (Each) kernels::passes::normalise<N, T, Outer::size, Inner::size>(strided_by(out, Axes{}), last, lowered(std::integral_constant<int, I>{})...);
     else {
-      run_time_extents<rows<Last, Inner, Each, S...>, tensor_view<T, host, A...>> const n{r, out};
+      run_time_extents<rows<Last, Inner, Each, S...>, tensor_view<T, struct host, A...>> const n{r, out};
       [&]<class... D>(types<D...>) {
         long const inner[] = {n.template of<D>()...};
         kernels::passes::reduce<N, T, Outer::size, Inner::size>(strided_by(out, Outer{}), inner, last, lowered(std::integral_constant<int, I>{})...);
@@ -154,12 +155,12 @@ kernels::contraction::operand matrix_operand(V const& v, types<D...>) {
   else return {data_of<typename V::value_type>(v), data_type_of<typename V::value_type>(), {stride_of<D>(v)...}};
 }
 template <class X, class Y, class Dims, class Act, class B, class R, class T, class... A>
-void launch(product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, host, A...> const& out) {
+void launch(host_machine, product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, struct host, A...> const& out) {
   using Axes = concat_t<typename shape<A...>::dims, Dims>;
   static_assert(Axes::size <= kernels::contraction::max_axes, "contract(x, y, dims) requires at most 12 dimensions");
   kernels::contraction::problem p;
   p.axes = Axes::size;
-  run_time_extents<product<X, Y, Dims, Act, B, R>, tensor_view<T, host, A...>> const n{r, out};
+  run_time_extents<product<X, Y, Dims, Act, B, R>, tensor_view<T, struct host, A...>> const n{r, out};
   [&]<class... D>(types<D...>) {
     p.extents = {n.template of<D>()...};
     p.out = {out.data, data_type_of<T>(), {stride_of<D>(out)...}};
@@ -190,7 +191,7 @@ struct written_type<no_view> {
   using type = void;
 };
 template <class... X, class Out, class... A>
-void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
+void launch(host_machine, attention<X...> const& r, tensor_view<Out, struct host, A...> const& out) {
   using R = attention<X...>;
   using Batch = typename R::batch;
   using S = typename R::row;
