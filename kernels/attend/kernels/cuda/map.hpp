@@ -16,7 +16,6 @@ namespace detail {
 template <int First, int Count, class Index, int R>
 __attribute__((host, device)) void go_to(point<R>& at, Index i, long const* extent) {
   if constexpr (Count > 0) {
-#pragma unroll
     for (int axis = First + Count - 1; axis > First; --axis) {
       auto const n = static_cast<Index>(extent[axis]);
       at.at[axis] = static_cast<long>(i % n);
@@ -30,7 +29,6 @@ __attribute__((host, device)) void go_to(point<R>& at, Index i, long const* exte
 template <class T, int R, int A>
 __attribute__((host, device)) T* element_at(strided<T, R> const& out, point<A> const& at) {
   T* p = out.data;
-#pragma unroll
   for (int axis = 0; axis < R; ++axis) p += at.at[axis] * out.stride[axis];
   return p;
 }

@@ -71,8 +71,8 @@ __device__ A neutral() {
 /// Op of two results; a NaN stays, sums of whole numbers are modulo 2^64.
 template <class Op, class A>
 __device__ A combined(A x, A y) {
-  if constexpr (std::is_same_v<Op, op::max>) return max(x, y);
-  else if constexpr (std::is_same_v<Op, op::min>) return min(x, y);
+  if constexpr (std::is_same_v<Op, op::max>) return kernels::max(x, y);
+  else if constexpr (std::is_same_v<Op, op::min>) return kernels::min(x, y);
   else if constexpr (std::is_same_v<A, long>) return static_cast<long>(static_cast<unsigned long>(x) + static_cast<unsigned long>(y));
   else return x + y;
 }
