@@ -62,7 +62,13 @@ TEST(cases, passes) { device_cases::passes(check); }
 TEST(cases, look_ups) { device_cases::look_ups(check); }
 TEST(cases, reductions) { device_cases::reductions(check); }
 TEST(cases, normalisations) { device_cases::normalisations(check); }
-TEST(cases, products) { device_cases::products(check); }
+TEST(cases, products) {
+  emulator::matrix_products = emulator::finished_products = 0;
+  device_cases::products(check);
+  EXPECT_GE(emulator::matrix_products, 13); // the others are reductions: of f64, over two dims that lie apart, of nothing
+  EXPECT_GE(emulator::finished_products, 12);
+  EXPECT_GT(emulator::matrix_products, emulator::finished_products); // a pass finishes some
+}
 TEST(cases, attentions) { device_cases::attentions(check); }
 
 TEST(attention, routes) {

@@ -73,6 +73,15 @@ void products(Check const& check) {
   check("over two dims", [](auto const& p, auto const& q) { return contract(p, q, b, d); }, x, y);
   check("of bf16", [](auto const& p, auto const& q) { return p * transpose(q); }, normal<bf16>(b = 2, s = 7, d = 24), normal<bf16>(b = 2, t = 8, d = 24));
   check("of f64", [](auto const& p, auto const& q) { return p * transpose(q); }, normal<double>(s = 7, d = 20), normal<double>(t = 9, d = 20));
+  check("bias and tanh gelu", [](auto const& p, auto const& q, auto const& r) { return gelu_tanh(p * transpose(q) + r); }, x, y, bias);
+  check("residual", [](auto const& p, auto const& q, auto const& r) { return p * transpose(q) + r; }, x, y, normal<float>(b = 3, s = 7, t = 9));
+  check("bias, gelu and residual of bf16", [](auto const& p, auto const& q, auto const& r, auto const& u) { return gelu(p * transpose(q) + r) + u; },
+        normal<bf16>(s = 7, d = 24), normal<bf16>(t = 16, d = 24), normal<bf16>(t = 16), normal<bf16>(s = 7, t = 16));
+  check("a batch of two dims", [](auto const& p, auto const& q) { return p * transpose(q); }, normal<float>(b = 3, s = 7, n = 2, d = 20), normal<float>(n = 2, b = 3, t = 9, d = 20));
+  check("a grouped batch", [](auto const& p, auto const& q) { return p * transpose(q); }, normal<float>(b = 3, n = 2, s = 7, d = 20), normal<float>(b = 3, t = 9, d = 20));
+  check("keys stored transposed", [](auto const& p, auto const& q) { return p * q; }, x, normal<float>(b = 3, d = 20, t = 9));
+  check("by a vector", [](auto const& p, auto const& q) { return contract(p, q, d); }, x, normal<float>(d = 20));
+  check("over nothing", [](auto const& p, auto const& q) { return p * transpose(q); }, zeros<float>(s = 7, d = 0), zeros<float>(t = 9, d = 0));
   check("outer", [](auto const& p, auto const& q) { return contract(p, q, b); }, x, normal<float>(b = 3));
 }
 template <class Check>

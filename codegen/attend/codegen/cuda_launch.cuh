@@ -5,6 +5,7 @@
 #include <attend/codegen/run.hpp>
 #include <attend/kernels/cuda/attention.cuh>
 #include <attend/kernels/cuda/map.cuh>
+#include <attend/kernels/cuda/matrix_product.cuh>
 #include <attend/kernels/cuda/rows.cuh>
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
@@ -38,7 +39,8 @@ void launch(cuda_machine const& on, rows<Last, Inner, Each, S...> const& r, tens
   });
 }
 
-// ---- 2: a product with its epilogue, as a reduction where no matrix library takes it
+// ---- 2: a product with its epilogue, by the matrix library; what it leaves of the epilogue is a pass over the result, and
+// what it does not take is a reduction
 template <class Act, class Sum>
 auto activated(Sum const& x) {
   if constexpr (std::is_void_v<Act>) return x;
@@ -60,8 +62,40 @@ auto as_rows(product<X, Y, Dims, Act, B, R> const& r) {
   Stage const one{Terms{{}, {{r.x}, {r.y}}}};
   return rows<std::remove_cv_t<decltype(last)>, Dims, false, Stage>{{{one}}, last};
 }
-template <class... X, class T, class... A>
-void launch(cuda_machine const& on, product<X...> const& r, tensor_view<T, struct cuda, A...> const& out) {
+/// How the matrix library does a product: not at all, and nothing is written; all of it; or all but the epilogue.
+enum class by_library { none, all, sums };
+/// Starts a product there; where its result cannot hold sums (Rounds), only if it does all of it.
+[[gnu::cold, gnu::noinline]] inline by_library multiply(cuda_machine const& on, kernels::contraction::problem const& p, bool rounds) {
+  kernels::cuda::matrix_product g;
+  if (!kernels::cuda::as_matrix_product(p, g) || (rounds && !g.finished)) return by_library::none;
+  auto const status = kernels::cuda::multiply(on.stream, g);
+  if (status.is == status.failed) throw cuda_error(std::string(status.call) + " failed: " + status.why);
+  return status.is == status.not_taken ? by_library::none : g.finished ? by_library::all : by_library::sums;
+}
+/// The epilogue but its scale, of sums that are there.
+template <class X, class Y, class Dims, class Act, class B, class R, class Sums, class T, class... A>
+void finish(cuda_machine const& on, product<X, Y, Dims, Act, B, R> const& r, Sums const& sums, tensor_view<T, struct cuda, A...> const& out) {
+  auto const rest = added(activated<Act>(added(sums, r.bias)), r.residual);
+  launch(on, pass<std::remove_cv_t<decltype(rest)>>{rest}, out);
+}
+template <class X, class Y, class Dims, class Act, class B, class R, class T, class... A>
+void launch(cuda_machine const& on, product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, struct cuda, A...> const& out) {
+  constexpr bool plain = std::is_void_v<Act> && std::is_same_v<B, nothing> && std::is_same_v<R, nothing>;
+  if constexpr (matrix_type<T>) {
+    auto const done = multiply(on, problem_of(r, out), half_precision<T>);
+    if (done == by_library::all) return;
+    if constexpr (!plain) {
+      if (done == by_library::sums) return finish(on, r, out.readable(), out);
+      if (half_precision<T> && !on.only_workspace) { // sums in f32, rounded once
+        auto const memory = on.template aside<float>(out.size());
+        tensor_view<float, struct cuda, A...> sums{{}, memory.get(), {}, {}};
+        for (int i = 0; i < out.rank; ++i) sums.extents[i] = out.extents[i];
+        attend::detail::row_major(sums);
+        product<X, Y, Dims, void, nothing, nothing> const bare{r.x, r.y, {}, {}, r.scale};
+        if (multiply(on, problem_of(bare, sums), true) == by_library::all) return finish(on, r, sums.readable(), out);
+      }
+    }
+  }
   launch(on, as_rows(r), out);
 }
 
