@@ -11,7 +11,7 @@ using namespace attend::literals;
 
 template <class T, class Space, class... E>
 auto in(Space, E... e) {
-  return attend::view<T, Space>(static_cast<T const*>(nullptr), e...);
+  return attend::view<T const, Space>(static_cast<T const*>(nullptr), e...);
 }
 
 template <class A, class B>
