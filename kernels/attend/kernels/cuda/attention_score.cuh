@@ -39,7 +39,9 @@ private:
   template <int... P>
   __device__ long offset([[maybe_unused]] long const* stride) const {
     [[maybe_unused]] int i = 0;
-    return (0l + ... + (stride[i++] * at<P>()));
+    long sum = 0;
+    ((sum += stride[i++] * at<P>()), ...);
+    return sum;
   }
   template <class N, class T>
   __device__ static auto typed(T const& x) {
