@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size, Tiles::blocks) a
   int const first_row = static_cast<int>(row_tiles - 1 - block % row_tiles) * Tiles::rows;
   int const rows_here = rows - first_row < Tiles::rows ? rows - first_row : Tiles::rows;
   int const row_of_warp = ptx::thread_index() / ptx::warp_size * 16 * row_blocks;
-  long batch[Call::axes];
+  long batch[Call::axes] = {};
   call.batch_at(block / row_tiles, batch);
   auto const query = slice_of(p.query, batch);
   auto const key = slice_of(p.key, batch), value = slice_of(p.value, batch);

@@ -29,10 +29,10 @@ using attention_head_dims = std::integer_sequence<int, 32, 64, 96, 128, 192, 256
 // clang-format off
 template <class Machine, class T, int HeadDim, bool Masked> struct attention_tuning;
 template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 32, Masked> : attention_tiles<128, 128, 4, 2> {};
-template <half_precision T> struct attention_tuning<sm_80, T, 64, false> : attention_tiles<128, 128, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 64, false> : attention_tiles<128, 96, 4, 2> {};
 template <half_precision T> struct attention_tuning<sm_80, T, 64, true> : attention_tiles<128, 64, 4, 2> {};
 template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 96, Masked> : attention_tiles<128, 64, 4, 2> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 128, Masked> : attention_tiles<128, 64, 4, 2> {};
+template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 128, Masked> : attention_tiles<128, 48, 4, 2> {};
 template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 192, Masked> : attention_tiles<128, 64, 8, 1> {};
 template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 256, Masked> : attention_tiles<128, 64, 8, 1> {};
 
