@@ -16,7 +16,7 @@ inline constexpr int warp_size = 32;
 /// again where it is used rather than kept in registers.
 __device__ inline int thread_index() {
   int index;
-  asm("mov.u32 %0, %%tid.x;" : "=r"(index));
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
   return index;
 }
 /// The block's position in the grid.
