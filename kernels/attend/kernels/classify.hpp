@@ -98,9 +98,9 @@ struct box {
 private:
   template <class T>
   __attribute__((host, device)) static auto anything() {
-    if constexpr (std::is_same_v<T, bool>) return unknown;
+    if constexpr (std::is_same_v<T, bool>) return truth(true, true);
     else if constexpr (whole<T>) return whole_interval::everything();
-    else return interval{-detail::infinite, detail::infinite, true, unknown};
+    else return interval{-detail::infinite, detail::infinite, true, truth(true, true)};
   }
   // The axes an element depends on, those of stride 0 left out, the id among them; the shortest stride innermost.
   template <class T, int... P>

@@ -221,7 +221,7 @@ copy_width copy_width_of(matrix<T const, B> const& x, long columns) {
 /// Launches the kernel of one head dim, which depth and width do not exceed.
 template <class Machine, int HeadDim, class Call>
 cudaError_t launch_attention(cudaStream_t stream, Call call, long batches) {
-  using tuning = attention_tuning<Machine, typename Call::T, HeadDim, has_mask<decltype(call.score)>>;
+  using tuning = attention_tuning<Machine, typename Call::T, HeadDim, std::is_same_v<decltype(call.score), argument<0>>>;
   using tiles = typename tuning::tiles;
   constexpr int shared_bytes = tiles::template shared_bytes<typename Call::T>(HeadDim);
   static_assert(shared_bytes <= Machine::shared_bytes);

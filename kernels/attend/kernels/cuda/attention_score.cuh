@@ -39,7 +39,9 @@ private:
   template <int... P>
   __device__ long offset([[maybe_unused]] long const* stride) const {
     [[maybe_unused]] int i = 0;
-    return (0l + ... + (stride[i++] * at<P>()));
+    long sum = 0;
+    ((sum += stride[i++] * at<P>()), ...);
+    return sum;
   }
   template <class N, class T>
   __device__ static auto typed(T const& x) {
@@ -122,13 +124,19 @@ public:
       : score_(score), batch_(batch), first_row_(first_row), last_row_(last_row), keys_(keys) {}
 
   __device__ bool next(kept& tile) {
-    while (some_ == 0) {
+    if constexpr (keeps_all<Score>) {
       if (group_ >= keys_) return false;
-      look();
+      tile = {group_, group_ + Keys > keys_};
+      group_ += Keys;
+    } else {
+      while (some_ == 0) {
+        if (group_ >= keys_) return false;
+        look();
+      }
+      int const bit = ptx::lowest_bit(some_);
+      tile = {group_ - (ptx::warp_size - bit) * Keys, (all_ >> bit & 1) == 0};
+      some_ &= some_ - 1;
     }
-    int const bit = ptx::lowest_bit(some_);
-    tile = {group_ - (ptx::warp_size - bit) * Keys, (all_ >> bit & 1) == 0};
-    some_ &= some_ - 1;
     return true;
   }
 
@@ -137,12 +145,9 @@ private:
     int const first = group_ + ptx::thread_index() % ptx::warp_size * Keys;
     tile found = tile::none;
     if (first < keys_) {
-      found = tile::all;
-      if constexpr (!keeps_all<Score>) {
-        int const end = first + Keys < keys_ ? first + Keys : keys_;
-        found = kept_of(score_, tile_place<B>{batch_, first_row_, last_row_, first, end - 1});
-        if (!has_mask<Score> && found == tile::some) found = tile::all; // the functor is the same for both
-      }
+      int const end = first + Keys < keys_ ? first + Keys : keys_;
+      found = kept_of(score_, tile_place<B>{batch_, first_row_, last_row_, first, end - 1});
+      if (!has_mask<Score> && found == tile::some) found = tile::all; // the functor is the same for both
       if (found == tile::all && first + Keys > keys_) found = tile::some;
     }
     some_ = ptx::ballot(found != tile::none);

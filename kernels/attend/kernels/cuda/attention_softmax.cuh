@@ -31,6 +31,8 @@ __device__ inline float sum_of_row(float x) {
 template <int RowBlocks, int KeyBlocks, int ColumnBlocks>
 __device__ void online_softmax(float factor, float (&scores)[RowBlocks][KeyBlocks][4], softmax_state<RowBlocks>& state,
                                float (&output)[RowBlocks][ColumnBlocks][4]) {
+  float shift[RowBlocks][2], rescale[RowBlocks][2];
+  bool risen = false;
 #pragma unroll
   for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
@@ -39,22 +41,29 @@ __device__ void online_softmax(float factor, float (&scores)[RowBlocks][KeyBlock
 #pragma unroll
       for (int j = 0; j < KeyBlocks; ++j) m = ::fmaxf(m, ::fmaxf(scores[r][j][2 * half], scores[r][j][2 * half + 1]));
       m = largest_of_row(m);
-      float const shift = m == -__builtin_inff() ? 0 : m * factor; // nothing kept yet: -inf less 0 stays -inf
-      float const rescale = ptx::exp2(::fmaf(state.max[r][half], factor, -shift));
+      shift[r][half] = m == -__builtin_inff() ? 0 : m * factor; // nothing kept yet: -inf less 0 stays -inf
+      rescale[r][half] = ptx::exp2(::fmaf(state.max[r][half], factor, -shift[r][half]));
+      risen = risen || rescale[r][half] != 1;
       state.max[r][half] = m;
-      float sum = state.sum[r][half] * rescale;
-#pragma unroll
-      for (int j = 0; j < KeyBlocks; ++j)
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          float& x = scores[r][j][2 * half + e];
-          x = ptx::exp2(::fmaf(x, factor, -shift));
-          sum += x;
-        }
-      state.sum[r][half] = sum;
-#pragma unroll
-      for (int j = 0; j < ColumnBlocks; ++j) output[r][j][2 * half] *= rescale, output[r][j][2 * half + 1] *= rescale;
+      state.sum[r][half] *= rescale[r][half];
     }
+  if (ptx::ballot(risen) != 0) // less and less often, the more keys a row has seen
+#pragma unroll
+    for (int r = 0; r < RowBlocks; ++r)
+#pragma unroll
+      for (int j = 0; j < ColumnBlocks; ++j)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) output[r][j][e] *= rescale[r][e / 2];
+#pragma unroll
+  for (int r = 0; r < RowBlocks; ++r)
+#pragma unroll
+    for (int j = 0; j < KeyBlocks; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        float& x = scores[r][j][e];
+        x = ptx::exp2(::fmaf(x, factor, -shift[r][e / 2]));
+        state.sum[r][e / 2] += x;
+      }
 }
 
 } // namespace detail

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Sizes of the fused attention, by machine, element type, head dim and whether scores have masks. Data, nothing else.
+// Sizes of the fused attention, by machine, element type, head dim and whether scores are left as they are or a functor
+// needs registers, too. Data, nothing else.
 #pragma once
 #include <attend/types.hpp>
 #include <utility>
@@ -27,25 +28,26 @@ struct attention_tiles {
 using attention_head_dims = std::integer_sequence<int, 32, 64, 96, 128, 192, 256>;
 
 // clang-format off
-template <class Machine, class T, int HeadDim, bool Masked> struct attention_tuning;
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 32, Masked> : attention_tiles<128, 128, 4, 2> {};
-template <half_precision T> struct attention_tuning<sm_80, T, 64, false> : attention_tiles<128, 128, 4, 2> {};
-template <half_precision T> struct attention_tuning<sm_80, T, 64, true> : attention_tiles<128, 64, 4, 2> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 96, Masked> : attention_tiles<128, 64, 4, 2> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 128, Masked> : attention_tiles<128, 64, 4, 2> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 192, Masked> : attention_tiles<128, 64, 8, 1> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_80, T, 256, Masked> : attention_tiles<128, 64, 8, 1> {};
+template <class Machine, class T, int HeadDim, bool Plain> struct attention_tuning;
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 32, Plain> : attention_tiles<128, 128, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 64, true> : attention_tiles<128, 96, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 64, false> : attention_tiles<128, 64, 4, 2> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 96, Plain> : attention_tiles<128, 64, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 128, true> : attention_tiles<128, 48, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 128, false> : attention_tiles<128, 32, 4, 2> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 192, Plain> : attention_tiles<128, 64, 8, 1> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 256, Plain> : attention_tiles<128, 64, 8, 1> {};
 
-template <bool Masked> struct attention_tuning<sm_80, float, 32, Masked> : attention_tiles<64, 64, 4, 2> {};
-template <bool Masked> struct attention_tuning<sm_80, float, 64, Masked> : attention_tiles<64, 64, 4, 2> {};
-template <bool Masked> struct attention_tuning<sm_80, float, 96, Masked> : attention_tiles<64, 32, 4, 2> {};
-template <bool Masked> struct attention_tuning<sm_80, float, 128, Masked> : attention_tiles<64, 32, 4, 2> {};
-template <bool Masked> struct attention_tuning<sm_80, float, 192, Masked> : attention_tiles<64, 32, 4, 1> {};
-template <bool Masked> struct attention_tuning<sm_80, float, 256, Masked> : attention_tiles<64, 32, 4, 1> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 32, Plain> : attention_tiles<64, 64, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 64, Plain> : attention_tiles<64, 64, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 96, Plain> : attention_tiles<64, 32, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 128, Plain> : attention_tiles<64, 32, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 192, Plain> : attention_tiles<64, 32, 4, 1> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 256, Plain> : attention_tiles<64, 32, 4, 1> {};
 
-template <class T, int HeadDim, bool Masked> struct attention_tuning<sm_86, T, HeadDim, Masked> : attention_tuning<sm_80, T, HeadDim, Masked> {};
-template <half_precision T, bool Masked> struct attention_tuning<sm_86, T, 256, Masked> : attention_tiles<64, 64, 4, 1> {};
-template <bool Masked> struct attention_tuning<sm_86, float, 256, Masked> : attention_tiles<32, 32, 2, 1> {};
+template <class T, int HeadDim, bool Plain> struct attention_tuning<sm_86, T, HeadDim, Plain> : attention_tuning<sm_80, T, HeadDim, Plain> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_86, T, 256, Plain> : attention_tiles<64, 64, 4, 1> {};
+template <bool Plain> struct attention_tuning<sm_86, float, 256, Plain> : attention_tiles<32, 32, 2, 1> {};
 // clang-format on
 
 } // namespace attend::kernels::cuda
