@@ -78,6 +78,7 @@ template <int Keys>
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
   }
+#pragma GCC unroll 4 // beside two products a cycle there is little room for counting
   for (long d = 0; d < depth; ++d) {
     vec q[V];
 #pragma GCC unroll 8
@@ -142,6 +143,7 @@ template <int Columns>
       for (int v = 0; v < V; ++v) sum[e][v] = load(output + e * panel_rows + v * lanes) * rescale[v];
   }
   float const* row = value.data;
+#pragma GCC unroll 4
   for (long t = 0; t < keys; ++t, row += value.row) {
     vec p[V];
 #pragma GCC unroll 8

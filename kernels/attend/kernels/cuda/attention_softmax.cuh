@@ -2,8 +2,10 @@
 // The online softmax in the log2 domain, on the rows that four neighbouring lanes share.
 #pragma once
 #include <attend/kernels/cuda/ptx.cuh>
+#include <attend/kernels/isa.hpp>
 
 namespace attend::kernels::cuda {
+inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// What a thread keeps of its rows: the largest score, and this thread's share of the sum of exp(score - largest).
@@ -67,4 +69,5 @@ __device__ void online_softmax(float factor, float (&scores)[RowBlocks][KeyBlock
 }
 
 } // namespace detail
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cuda

@@ -5,6 +5,7 @@
 #include <attend/kernels/cuda/ptx.cuh>
 
 namespace attend::kernels::cuda {
+inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
 /// How a matrix can be copied: 16 bytes at a time, 4, or element by element.
@@ -204,4 +205,5 @@ __device__ void output_products(float const (&weights)[RowBlocks][Keys / 8][4], 
 }
 
 } // namespace detail
+} // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cuda
