@@ -72,7 +72,16 @@ struct machine {
   std::mt19937_64 random;
   sanitizer::threads sanitizer;
   char begun = 0, ended = 0; // what orders a launch, to the thread sanitizer
+
+  ~machine();
 } m;
+
+/// While the scheduler works.
+struct at_work {
+  at_work() { m.sanitizer.begin(); }
+  ~at_work() { m.sanitizer.end(); }
+  at_work(at_work const&) = delete;
+};
 
 /// While the emulator itself is at work, in a thread's name or not, the sanitizer takes it for the scheduler.
 struct inside {
@@ -241,6 +250,11 @@ void abandon() {
   }
   m.threads.clear();
   m.running = nullptr;
+}
+
+machine::~machine() {
+  at_work const guard;
+  abandon();
 }
 
 [[noreturn]] void report_deadlock() {
@@ -472,7 +486,7 @@ void run(char const* name, position grid, unsigned threads, std::size_t shared_b
   m.kernel = &thread;
   m.failure = nullptr;
   m.random.seed(options.seed);
-  m.sanitizer.begin();
+  at_work const guard;
   sanitizer::threads::release(&m.begun);
   try {
     for (unsigned z = 0; z < grid.z; ++z)

@@ -3,6 +3,7 @@
 // the kernel, the block, the threads and the line. And kernels that are right, of which nothing is said.
 #include <attend/kernels/cuda/ptx.cuh>
 #include <gtest/gtest.h>
+#include <cstdlib>
 #include <regex>
 #include <string>
 
@@ -81,6 +82,11 @@ __global__ void copies_unaligned(float const* in, float*) {
   ptx::copy_async<16>(cell(ptx::thread_index()), in + 1, true);
   ptx::copy_async_commit();
   ptx::copy_async_wait<0>();
+}
+// Each thread is right alone; two are not ordered.
+[[maybe_unused]] __global__ void races_in_global(float const*, float* out) {
+  int const t = ptx::thread_index();
+  out[t / 2] = static_cast<float>(t);
 }
 __global__ void reads_outside_global(float const* in, float* out) { out[ptx::thread_index()] = in[4 * ptx::thread_index() + 4]; }
 __global__ void writes_outside_global(float const* in, float* out) { out[ptx::thread_index() + 1] = in[0]; }
@@ -185,6 +191,21 @@ TEST(planted_DeathTest, global_write_outside) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(said_of(NAMED(writes_outside_global), 0), "kernel writes_outside_global, block .0,0,0.: thread 127 touches memory 0 bytes behind the end of 'out' .512 bytes.");
 }
+
+// What the emulator has no eye for, global memory that threads share, the thread sanitizer sees.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+TEST(planted_DeathTest, race_in_global_memory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        said_of(NAMED(races_in_global), 0);
+        std::exit(0); // the sanitizer makes its own status of this
+      },
+      testing::ExitedWithCode(66), "data race(.|\n)*races_in_global");
+}
+#endif
+#endif
 
 TEST(right, nothing_is_said) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) EXPECT_EQ(said_of(NAMED(exchanges_with_barriers), seed), "");
