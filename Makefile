@@ -20,7 +20,7 @@ help:
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
-	@echo "           asan and tsan run fused attention; PRESETS=asan FLAGS=-DATTEND_RUN_TESTS=. runs every program of that kind"
+	@echo "           asan and tsan run fused attention; PRESETS=asan FLAGS=-DATTEND_RUN_TESTS=. runs every program of these kinds"
 	@echo "           BENCH_PRESETS  BENCH_FLAGS='--quick --only REGEX --rounds N --threads N...' for bench/compare.py"
 
 demo: setup-demo
