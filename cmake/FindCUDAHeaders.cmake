@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Finds the CUDA toolkit's headers (cuda_bf16.h, cuda_fp16.h) with CCCL (Thrust), and nvcc where it is there.
-# Defines attend::cuda_headers, CUDAHeaders_ROOT and ATTEND_NVCC (empty without nvcc).
+# Defines attend::cuda_headers, CUDAHeaders_ROOT and ATTEND_NVCC (empty without nvcc); and attend::cublaslt, the toolkit's
+# library of matrix products, which links nothing where the toolkit lacks it.
 #
 # ATTEND_CUDA_ROOT names the toolkit's folder. Without it, in this order: CUDA_PATH, CUDA_HOME, nvcc on the PATH,
 # /usr/local/cuda, and last the wheels fetched into the build folder, which attend-fetch.cmake brings.
@@ -71,4 +72,19 @@ if(CUDAHeaders_FOUND AND NOT TARGET attend::cuda_headers)
   # nvcc brings its own.
   set_target_properties(attend::cuda_headers PROPERTIES INTERFACE_INCLUDE_DIRECTORIES
     "$<$<COMPILE_LANGUAGE:CXX>:${CUDAHeaders_ROOT}/include;${CUDAHeaders_ROOT}/include/cccl>")
+endif()
+
+if(CUDAHeaders_FOUND AND NOT TARGET attend::cublaslt)
+  set(_roots "${CUDAHeaders_ROOT}")
+  if(ATTEND_CUDA AND COMMAND attend_cublas_wheel AND NOT EXISTS "${CUDAHeaders_ROOT}/include/cublasLt.h")
+    attend_cublas_wheel(_roots)
+  endif()
+  find_library(ATTEND_CUBLASLT NAMES cublasLt libcublasLt.so.13 HINTS ${_roots} PATH_SUFFIXES lib64 lib NO_DEFAULT_PATH)
+  add_library(attend::cublaslt INTERFACE IMPORTED)
+  if(ATTEND_CUBLASLT)
+    set_target_properties(attend::cublaslt PROPERTIES INTERFACE_LINK_LIBRARIES "${ATTEND_CUBLASLT}")
+  endif()
+  if(NOT _roots STREQUAL CUDAHeaders_ROOT)
+    set_target_properties(attend::cublaslt PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_roots}/include")
+  endif()
 endif()

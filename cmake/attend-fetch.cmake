@@ -43,3 +43,12 @@ function(attend_cuda_wheels root)
   endif()
   set(${root} "${folder}/nvidia/cu13" PARENT_SCOPE)
 endfunction()
+
+# Sets `root` to the folder of cuBLAS, fetched: half a gigabyte, which only programs for a device link.
+function(attend_cublas_wheel root)
+  set(${root} "" PARENT_SCOPE)
+  if(ATTEND_FETCH)
+    attend_pip("${ATTEND_FETCH_DIR}/cublas" nvidia-cublas==13.0.*)
+    set(${root} "${ATTEND_FETCH_DIR}/cublas/nvidia/cu13" PARENT_SCOPE)
+  endif()
+endfunction()

@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(attend_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/attend")
 
-install(TARGETS attend attend_native EXPORT attend-targets FILE_SET HEADERS)
+install(TARGETS attend attend_cuda attend_native EXPORT attend-targets FILE_SET HEADERS)
 install(EXPORT attend-targets NAMESPACE attend:: DESTINATION "${attend_package_dir}")
 configure_package_config_file(cmake/attend-config.cmake.in attend-config.cmake
   INSTALL_DESTINATION "${attend_package_dir}" NO_SET_AND_CHECK_MACRO)

@@ -5,7 +5,7 @@ target_link_libraries(attend_developer INTERFACE attend::attend attend::native)
 set(CMAKE_CXX_EXTENSIONS OFF)
 target_compile_options(attend_developer INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Werror>"
-  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra;-Werror=all-warnings;--expt-relaxed-constexpr>")
+  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra;-Werror=all-warnings>")
 
 # attend_program(name sources...): an executable that follows the rules above.
 function(attend_program name)

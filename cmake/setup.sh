@@ -29,6 +29,7 @@ header unicode/ustring.h libicu-dev
 header CLI/CLI.hpp libcli11-dev
 if [ "$goal" = test ]; then
   header gtest/gtest.h libgtest-dev
+  compgen -G '/usr/lib/*/libboost_context.so' >/dev/null || missing+=(libboost-context-dev)
   program clang++-19 clang-19
   runtime=$(clang++-19 -print-resource-dir 2>/dev/null)/lib/linux
   compgen -G "$runtime/libclang_rt.asan*.a" >/dev/null || missing+=(libclang-rt-19-dev)

@@ -17,7 +17,7 @@ bool all_close = true;
 
 // Prints the dims of a result and how far it is from the oracle, in units of the bound that f32 arithmetic allows.
 template <class E, class T, class... A>
-void show(char const* what, E const& expr, attend::tensor<T, attend::host, A...> const& result) {
+void show(char const* what, E const& expr, attend::tensor<T, struct attend::host, A...> const& result) {
   auto const expected = attend::oracle(expr);
   double worst = 0;
   for (long i = 0; i < expected.size(); ++i) {

@@ -60,7 +60,7 @@ template <class T, class... E>
 auto raw(E... e) {
   if constexpr (!extents_are_right<T, E...>) return checked_extents<T, E...>();
   else {
-    auto v = shaped<T, host>(static_cast<T*>(nullptr), e...);
+    auto v = shaped<T, struct host>(static_cast<T*>(nullptr), e...);
     auto memory = allocate<T>(v.size());
     v.data = memory.get();
     return [&]<class S, class... A>(tensor_view<T, S, A...> const& whole) {
@@ -206,21 +206,32 @@ auto mdspan_view(M const& m, D... d) {
 
 } // namespace detail
 
-/// A view of memory that somebody else keeps, contiguous in the order of the dims given.
-template <class T, class Space = host, class... E>
+/// A view of memory that somebody else keeps, contiguous in the order of the dims given; of device memory it is
+/// `view<T, attend::cuda>(pointer, dims...)`.
+template <class T, class Space = struct host, class... E>
   requires(std::is_object_v<T>)
 auto view(T* data, E... e) {
   return detail::reported(detail::view_of<T, Space>(data, e...));
 }
+template <class T, auto const& Space, class... E>
+  requires(std::is_object_v<T> && memory_space<std::remove_cvref_t<decltype(Space)>>)
+auto view(T* data, E... e) {
+  return view<T, std::remove_cvref_t<decltype(Space)>>(data, e...);
+}
 
 /// A view with a stride for every dim.
-template <class T, class Space = host, class... SA, class... E>
+template <class T, class Space = struct host, class... SA, class... E>
 auto view(T* data, tensor_view<bool, anywhere, SA...> by, E... e) {
   return detail::reported(detail::strided_view_of<T, Space>(data, by, e...));
 }
+template <class T, auto const& Space, class... SA, class... E>
+  requires memory_space<std::remove_cvref_t<decltype(Space)>>
+auto view(T* data, tensor_view<bool, anywhere, SA...> by, E... e) {
+  return view<T, std::remove_cvref_t<decltype(Space)>>(data, by, e...);
+}
 
 /// A view of anything that looks like std::mdspan, its dims named in order.
-template <class Space = host, class M, dimension... D>
+template <class Space = struct host, class M, dimension... D>
   requires requires(M const& m) { m.data_handle(); m.extent(0); m.stride(0); }
 auto view(M const& m, D... d) {
   return detail::reported(detail::mdspan_view<Space>(m, d...));

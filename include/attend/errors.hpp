@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What goes wrong at run time: every error is thrown before anything is written.
+// What goes wrong at run time: every error but those of CUDA is thrown before anything is written.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -20,6 +20,12 @@ struct index_error : std::out_of_range {
 /// An argument no extent is at fault for: an unknown route, a probability outside [0, 1).
 struct argument_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
+};
+
+/// A call of CUDA or of its libraries failed, or this machine has no device; the message names the call and gives CUDA's
+/// own words. What a kernel does wrong is found by a later call.
+struct cuda_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 // The texts are made where they are thrown, by functions that are compiled once and for size.
@@ -70,6 +76,9 @@ constexpr long valid_extent(long n) {
 }
 [[noreturn, gnu::cold, gnu::noinline]] inline void no_probability(double p) {
   throw argument_error("dropout(x, p, seed) requires 0 <= p < 1; p is " + std::to_string(p));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void reference_of_device_memory() {
+  throw argument_error("ATTEND_ATTENTION=reference requires operands in host memory");
 }
 [[noreturn, gnu::cold, gnu::noinline]] inline void unknown_route(char const* name) {
   throw argument_error("ATTEND_ATTENTION requires one of 'fused', 'thrust', 'reference'; it is '" + std::string(name) + "'");

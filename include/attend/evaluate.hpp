@@ -92,28 +92,35 @@ void run_reference(E const& e, tensor_view<T, S, A...> const& out) {
 }
 
 /// Runs an expression into a view of its dims.
-template <class E, class Out>
-void evaluate_node(E const& e, Out const& out, route how) {
+template <codegen::machine M, class E, class Out>
+void evaluate_node(M const& on, E const& e, Out const& out, route how) {
   check_result(e, out);
   auto const tree = with_result_lengths(codegen::normal_form<true>(e), out);
   codegen::detail::check_lookups(tree, out);
-  if (how == route::reference) return run_reference(e, out);
+  if (how == route::reference) {
+    if constexpr (std::is_same_v<typename M::space, struct host>) return run_reference(e, out);
+    else reference_of_device_memory();
+  }
   using Written = std::remove_cv_t<decltype(codegen::normal_form<false>(e))>;
   using Recognised = std::remove_cv_t<decltype(codegen::normal_form<true>(e))>;
   if (!codegen::detail::guards_hold(tree)) { // a softmax only by its types: the tensors differ
     if constexpr (!std::is_same_v<Written, Recognised>)
-      return codegen::detail::run<false>(with_result_lengths(codegen::normal_form<false>(e), out), out);
+      return codegen::detail::run<false>(on, with_result_lengths(codegen::normal_form<false>(e), out), out);
     how = route::thrust;
   }
-  if (how == route::fused) codegen::detail::run<true>(tree, out);
-  else codegen::detail::run<false>(tree, out);
+  if (how == route::fused) codegen::detail::run<true>(on, tree, out);
+  else codegen::detail::run<false>(on, tree, out);
 }
+
+// The machine for an expression, or for its result, where the caller names none.
+template <class X>
+using machine_of = typename codegen::machine_for<typename X::space>::type;
 
 template <class E>
 constexpr auto evaluable() {
   if constexpr (broken<E>) return ill_formed{};
   else if constexpr (!every_extent_given<typename E::shape>) return violation<rule::extent_known<apply_list_t<typename E::shape::dims, dims_of_expression>>>{};
-  else if constexpr (std::is_same_v<typename E::space, cuda>) return violation<rule::machine_for_space<memory_of_x<typename E::space>>>{};
+  else if constexpr (!codegen::has_machine<typename E::space>) return violation<rule::machine_for_space<memory_of_x<typename E::space>>>{};
   else return fine{};
 }
 template <class E>
@@ -130,7 +137,7 @@ constexpr auto fitting() {
   else if constexpr (!std::is_void_v<D>)
     return violation<rule::same_extent<extents_of_x_and_y<D, extent_in<typename E::shape, D>, extent_in<typename Out::shape, D>>>>{};
   else if constexpr (space_clash<E, Out>) return violation<rule::one_memory_space<memory_of_x<typename E::space>, memory_of_y<typename Out::space>>>{};
-  else if constexpr (std::is_same_v<typename Out::space, cuda>) return violation<rule::machine_for_space<memory_of_x<typename Out::space>>>{};
+  else if constexpr (!codegen::has_machine<typename Out::space>) return violation<rule::machine_for_space<memory_of_x<typename Out::space>>>{};
   else return fine{};
 }
 template <class E, class Out>
@@ -149,36 +156,73 @@ constexpr auto extent_from(long n) {
   if constexpr (A::extent >= 0) return extent<typename A::dim, A::extent>{};
   else return extent<typename A::dim, dynamic>{n};
 }
-template <class E>
-auto result_for(E const& e) {
+template <codegen::machine M, class E>
+auto result_for(M const& on, E const& e) {
   auto const sizes = codegen::sizes_of(e);
   return [&]<class... A>(shape<A...>) {
-    return uninitialized<typename E::value_type>(extent_from<A>(sizes.template of<typename A::dim>())...);
+    return on.template tensor<typename E::value_type>(extent_from<A>(sizes.template of<typename A::dim>())...);
   }(typename E::shape{});
 }
 
+// Whether a result or an expression is where the machine is that the caller named.
+template <class M, class... X>
+constexpr auto within_reach() {
+  if constexpr (!((std::is_same_v<typename X::space, typename M::space>) && ...)) return violation<rule::stream_for_device_memory<memory_of_x<typename X::space>...>>{};
+  else return fine{};
+}
+template <class M, class... X>
+inline constexpr bool reaches = std::is_same_v<decltype(within_reach<M, X...>()), fine>;
+
+template <codegen::machine M, class V, class E>
+auto evaluate_one(M const& on, V const& out, E const& e) {
+  if constexpr (!fits_into<E, V>) return fitting<E, V>();
+  else if constexpr (!reaches<M, V>) return within_reach<M, V>();
+  else return evaluate_node(on, e, out, route_from_environment()), fine{};
+}
 template <class V, class E>
 auto evaluate_one(V const& out, E const& e) {
   if constexpr (!fits_into<E, V>) return fitting<E, V>();
-  else return evaluate_node(e, out, route_from_environment()), fine{};
+  else return evaluate_one(machine_of<V>{}, out, e);
 }
 
 // Several results: those that others contain come first, and the others read them.
-template <class Outs, class... E>
-auto evaluate_several(Outs const& outs, E const&... e) {
+template <codegen::machine M, class Outs, class... E>
+auto evaluate_several(M const& on, Outs const& outs, E const&... e) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (!(fits_into<E, std::tuple_element_t<I, Outs>> && ...)) return first_violation<decltype(fitting<E, std::tuple_element_t<I, Outs>>())...>();
+    else if constexpr (!reaches<M, std::tuple_element_t<I, Outs>...>) return within_reach<M, std::tuple_element_t<I, Outs>...>();
     else {
       route const how = route_from_environment();
       (check_result(e, std::get<I>(outs)), ...);
       auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
       (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
-      if (how != route::fused) return (evaluate_node(e, std::get<I>(outs), how), ...), fine{};
-      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(trees, outs))
-        (evaluate_node(e, std::get<I>(outs), how), ...);
+      if (how != route::fused) return (evaluate_node(on, e, std::get<I>(outs), how), ...), fine{};
+      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(on, trees, outs))
+        (evaluate_node(on, e, std::get<I>(outs), how), ...);
       return fine{};
     }
   }(std::make_index_sequence<sizeof...(E)>{});
+}
+
+template <class Outs, class... E>
+auto evaluate_several(Outs const& outs, E const&... e) {
+  return [&]<class... V>(std::type_identity<std::tuple<V...>>) {
+    if constexpr (!(fits_into<E, V> && ...)) return first_violation<decltype(fitting<E, V>())...>();
+    else return evaluate_several(machine_of<element_of_t<types<V...>, 0>>{}, outs, e...);
+  }(std::type_identity<Outs>{});
+}
+
+template <codegen::machine M, class E>
+auto evaluate_on(M const& on, E const& node) {
+  auto out = result_for(on, node);
+  evaluate_node(on, node, out.view(), route_from_environment());
+  return out;
+}
+template <codegen::machine M, class... E>
+auto evaluate_all_on(M const& on, E const&... node) {
+  auto results = std::make_tuple(result_for(on, node)...);
+  std::apply([&](auto&... out) { static_cast<void>(reported(evaluate_several(on, std::make_tuple(out.view()...), node...))); }, results);
+  return results;
 }
 
 } // namespace detail::inline ATTEND_DETAIL_ISA
@@ -198,11 +242,16 @@ auto evaluate(E&& e) {
   auto const node = detail::lift(static_cast<E&&>(e));
   using Node = std::remove_cv_t<decltype(node)>;
   if constexpr (!detail::can_evaluate<Node>) return detail::reported(detail::evaluable<Node>());
-  else {
-    auto out = detail::result_for(node);
-    detail::evaluate_node(node, out.view(), route_from_environment());
-    return out;
-  }
+  else return detail::evaluate_on(detail::machine_of<Node>{}, node);
+}
+/// The same on a stream of a device, or on any other machine: evaluate(on(stream), x). Asynchronous.
+template <codegen::machine M, expression E>
+auto evaluate(M const& where, E&& e) {
+  auto const node = detail::lift(static_cast<E&&>(e));
+  using Node = std::remove_cv_t<decltype(node)>;
+  if constexpr (!detail::can_evaluate<Node>) return detail::reported(detail::evaluable<Node>());
+  else if constexpr (!detail::reaches<M, Node>) return detail::reported(detail::within_reach<M, Node>());
+  else return detail::evaluate_on(where, node);
 }
 
 /// The values of several expressions, which share what they have in common: `auto [o, w] = evaluate(x, weights)`.
@@ -212,13 +261,15 @@ auto evaluate(E&&... e) {
   if constexpr (!(detail::can_evaluate<detail::lifted<E>> && ...)) {
     static_cast<void>(detail::reported(detail::first_violation<decltype(detail::evaluable<detail::lifted<E>>())...>()));
     return std::make_tuple((static_cast<void>(e), ill_formed{})...); // as many as there are names for
-  } else {
-    return [](auto const&... node) {
-      auto results = std::make_tuple(detail::result_for(node)...);
-      std::apply([&](auto&... out) { detail::evaluate_several(std::make_tuple(out.view()...), node...); }, results);
-      return results;
-    }(detail::lift(static_cast<E&&>(e))...);
-  }
+  } else return detail::evaluate_all_on(detail::machine_of<detail::element_of_t<detail::types<detail::lifted<E>...>, 0>>{}, detail::lift(static_cast<E&&>(e))...);
+}
+template <codegen::machine M, expression... E>
+  requires(sizeof...(E) > 1)
+auto evaluate(M const& where, E&&... e) {
+  if constexpr (!(detail::can_evaluate<detail::lifted<E>> && ...)) {
+    static_cast<void>(detail::reported(detail::first_violation<decltype(detail::evaluable<detail::lifted<E>>())...>()));
+    return std::make_tuple((static_cast<void>(e), ill_formed{})...);
+  } else return detail::evaluate_all_on(where, detail::lift(static_cast<E&&>(e))...);
 }
 
 /// Writes the value of an expression into a tensor or view of its dims in any order; allocates nothing but workspace.
@@ -227,10 +278,19 @@ template <class V, expression E>
 void evaluate(into_views<V> const& out, E&& e) {
   static_cast<void>(detail::reported(detail::evaluate_one(std::get<0>(out.views), detail::lift(static_cast<E&&>(e)))));
 }
+template <codegen::machine M, class V, expression E>
+void evaluate(M const& where, into_views<V> const& out, E&& e) {
+  static_cast<void>(detail::reported(detail::evaluate_one(where, std::get<0>(out.views), detail::lift(static_cast<E&&>(e)))));
+}
 template <class... V, expression... E>
   requires(sizeof...(V) > 1 && sizeof...(V) == sizeof...(E))
 void evaluate(into_views<V...> const& out, E&&... e) {
   static_cast<void>(detail::reported(detail::evaluate_several(out.views, detail::lift(static_cast<E&&>(e))...)));
+}
+template <codegen::machine M, class... V, expression... E>
+  requires(sizeof...(V) > 1 && sizeof...(V) == sizeof...(E))
+void evaluate(M const& where, into_views<V...> const& out, E&&... e) {
+  static_cast<void>(detail::reported(detail::evaluate_several(where, out.views, detail::lift(static_cast<E&&>(e))...)));
 }
 
 /// Gives back the workspace that this thread keeps between evaluations.

@@ -168,7 +168,7 @@ struct oracle_walk {
   }
   template <class T, class S, class... A>
   static array of(tensor_view<T, S, A...> const& v, K) {
-    static_assert(std::same_as<S, host>, "the oracle reads host memory");
+    static_assert(std::same_as<S, struct host>, "the oracle reads host memory");
     reference::frame const f{axes_of<tensor_view<T, S, A...>>, reference::extents(v.extents, v.extents + v.rank)};
     return reference::read(f, reference::extents(v.strides, v.strides + v.rank), v.data, element<T>);
   }

@@ -89,7 +89,8 @@ template <class... M> struct table_has_row { static_assert(detail::never<M...>, 
 template <class... M> struct extent_known { static_assert(detail::never<M...>, "evaluate(x) requires the extent of every dimension; index(dim) alone has none: combine it with a tensor that has 'dim'"); };
 template <class... M> struct into_same_dims { static_assert(detail::never<M...>, "evaluate(into(out), x) requires 'out' to have the dims of 'x', in any order"); };
 template <class... M> struct into_writable { static_assert(detail::never<M...>, "evaluate(into(out), x) requires 'out' to be a tensor, or a view of elements that are not const"); };
-template <class... M> struct machine_for_space { static_assert(detail::never<M...>, "evaluate(x) requires kernels for the memory space of 'x'"); };
+template <class... M> struct stream_for_device_memory { static_assert(detail::never<M...>, "evaluate(on(stream), x) requires 'x' to be in device memory"); };
+template <class... M> struct machine_for_space { static_assert(detail::never<M...>, "evaluate(x) requires kernels for the memory space of 'x'; for device memory include <attend/cuda.cuh> and compile by nvcc"); };
 
 // clang-format on
 

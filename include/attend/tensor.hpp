@@ -10,13 +10,15 @@
 
 namespace attend {
 
-/// Memory spaces: where a tensor lives is part of its type.
-struct host {
+/// Memory spaces: where a tensor lives is part of its type. Like dims they are types with an object of the same name.
+inline constexpr struct host {
   static constexpr char const* name = "host";
-};
-struct cuda {
+} host;
+inline constexpr struct cuda {
   static constexpr char const* name = "cuda";
-};
+} cuda;
+template <class Space>
+concept memory_space = std::same_as<Space, struct host> || std::same_as<Space, struct cuda>;
 /// The space of what has no memory: numbers and positions.
 struct anywhere {
   static constexpr char const* name = "anywhere";
@@ -60,6 +62,7 @@ struct tensor_view : node<tensor_view<T, Space, Axes...>> {
   /// The element at a position given by name: `x(b = 1, s = 2)`; dims left out are at 0.
   template <class... D, long... N>
   constexpr T& operator()(attend::extent<D, N>... at) const {
+    static_assert(!std::same_as<Space, struct cuda>, "x(dims...) requires 'x' to be in host memory: copy_to(host, x)");
     long offset = 0;
     ((offset += at.size() * stride(D{})), ...);
     return data[offset];
@@ -72,7 +75,8 @@ struct tensor_view : node<tensor_view<T, Space, Axes...>> {
   }
 };
 
-/// A tensor that owns its memory, contiguous in the order of its dims; 64-byte aligned.
+/// A tensor that owns its memory, contiguous in the order of its dims; 64-byte aligned. Elements in device memory are
+/// not the host's to touch: copy_to(host, x).
 template <class T, class Space, class... Axes>
 class tensor : public node<tensor<T, Space, Axes...>> {
 public:
@@ -81,6 +85,7 @@ public:
   using shape = attend::shape<Axes...>;
   using orientation = detail::natural_orientation<shape>;
   using view_type = tensor_view<T, Space, Axes...>;
+  static constexpr bool touchable = !std::same_as<Space, struct cuda>;
 
   tensor(std::shared_ptr<T[]> memory, view_type const& whole) : memory_(std::move(memory)), whole_(whole) {}
   tensor(tensor&&) = default;
@@ -89,10 +94,10 @@ public:
 
   T* data() { return whole_.data; }
   T const* data() const { return whole_.data; }
-  T* begin() { return whole_.data; }
-  T* end() { return whole_.data + size(); }
-  T const* begin() const { return whole_.data; }
-  T const* end() const { return whole_.data + size(); }
+  T* begin() requires touchable { return whole_.data; }
+  T* end() requires touchable { return whole_.data + size(); }
+  T const* begin() const requires touchable { return whole_.data; }
+  T const* end() const requires touchable { return whole_.data + size(); }
   long size() const { return whole_.size(); }
   template <dimension D>
   long extent(D d) const {

@@ -134,7 +134,7 @@ protected:
     }(typename std::remove_cvref_t<decltype(out)>::shape{});
   }
   template <class T, class... A>
-  void judge(kernels::reference::array const& expected, tensor_view<T, host, A...> const& out, std::string const& how) {
+  void judge(kernels::reference::array const& expected, tensor_view<T, struct host, A...> const& out, std::string const& how) {
     judge(expected, out.data, {out.extents, out.extents + out.rank}, {out.strides, out.strides + out.rank}, how);
   }
   template <class T>
@@ -186,7 +186,7 @@ protected:
   }
   template <class T, class... D, long... N>
   auto blank(bool may_repeat, extent<D, N>... e) {
-    tensor_view<T, host, axis<D, N>...> v{{}, nullptr, {e.size()...}, {}};
+    tensor_view<T, struct host, axis<D, N>...> v{{}, nullptr, {e.size()...}, {}};
     layout const l = lay_out({e.size()...}, may_repeat);
     std::copy(l.strides.begin(), l.strides.end(), v.strides);
     v.data = memory<T>(l.size) + l.first;

@@ -54,7 +54,7 @@ void expect_shape_error(Out& out, E const& x, std::vector<std::string> const& wo
 
 class dynamic_errors : public ::testing::Test {
 protected:
-  attend::tensor<float, attend::host, attend::axis<struct attend::dims::b, attend::dynamic>, attend::axis<struct attend::dims::s, attend::dynamic>, attend::axis<struct attend::dims::d, attend::dynamic>>
+  attend::tensor<float, struct attend::host, attend::axis<struct attend::dims::b, attend::dynamic>, attend::axis<struct attend::dims::s, attend::dynamic>, attend::axis<struct attend::dims::d, attend::dynamic>>
       q = attend::normal<float>(b = 2, s = 3, d = 8);
   decltype(q) out = attend::zeros<float>(b = 2, s = 3, d = 8);
 };

@@ -27,8 +27,8 @@ void expect(E const& e, std::string const& axes, std::vector<double> const& valu
 }
 
 struct oracle_of : testing::Test {
-  tensor<float, host, axis<struct dims::s, 2>, axis<struct dims::d, 3>> const x = values<float>({1, 2, 3, 4, 5, 6}, s = 2_c, d = 3_c);
-  tensor<float, host, axis<struct dims::t, dynamic>, axis<struct dims::d, 3>> const y = values<float>({1, 0, 0, 0, 1, 1}, t = 2, d = 3_c);
+  tensor<float, struct host, axis<struct dims::s, 2>, axis<struct dims::d, 3>> const x = values<float>({1, 2, 3, 4, 5, 6}, s = 2_c, d = 3_c);
+  tensor<float, struct host, axis<struct dims::t, dynamic>, axis<struct dims::d, 3>> const y = values<float>({1, 0, 0, 0, 1, 1}, t = 2, d = 3_c);
 };
 
 TEST_F(oracle_of, leaves) {

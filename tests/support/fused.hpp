@@ -27,7 +27,7 @@ void fused_into(std::tuple<Out...> const& outs, First const& first, E const&... 
         }(detail::lift(first), detail::lift(rest)...);
         std::apply([&](auto const&... tree) { (codegen::detail::check_lookups(tree, out), ...); }, trees);
         static_assert(kernels<std::remove_cv_t<decltype(trees)>, std::tuple<Out...>> == 1);
-        if (!codegen::run_together(trees, outs)) throw std::logic_error("these results are of different tensors");
+        if (!codegen::run_together(codegen::detail::host_machine{}, trees, outs)) throw std::logic_error("these results are of different tensors");
       },
       outs);
 }
@@ -35,7 +35,7 @@ void fused_into(std::tuple<Out...> const& outs, First const& first, E const&... 
 /// The values of expressions, of which the first is attention.
 template <class... E>
 auto fused(E const&... e) {
-  auto results = std::make_tuple(detail::result_for(detail::lift(e))...);
+  auto results = std::make_tuple(detail::result_for(codegen::detail::host_machine{}, detail::lift(e))...);
   std::apply([&](auto&... out) { fused_into(std::make_tuple(out.view()...), e...); }, results);
   return results;
 }

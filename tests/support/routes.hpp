@@ -18,14 +18,14 @@ public:
 
 /// Elements of a result in the order of its dims.
 template <class T, class... A>
-std::vector<double> values_of(tensor<T, host, A...> const& x) {
+std::vector<double> values_of(tensor<T, struct host, A...> const& x) {
   std::vector<double> values;
   for (T const& v : x) values.push_back(static_cast<double>(v));
   return values;
 }
 
 template <class Array, class T, class... A>
-void expect_within(Array const& expected, tensor<T, host, A...> const& result, std::string const& what,
+void expect_within(Array const& expected, tensor<T, struct host, A...> const& result, std::string const& what,
                    double undecided_share = 0.05) {
   auto const report = kernels::reference::compare(expected, values_of(result));
   EXPECT_TRUE(report.good(undecided_share)) << what << ": " << report.message;

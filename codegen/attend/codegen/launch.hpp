@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Launch: one overload per region, from a covered region and the view of its result to a call of a host kernel. What
-// the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
+// Launch on the host: one overload per region, from a covered region and the view of its result to a call of a kernel.
+// What the kernel needs - axes, strides, functors without names - is gathered here; the kernel's header knows no expression.
 #pragma once
 #include <attend/codegen/lower.hpp>
+#include <attend/codegen/machine.hpp>
 #include <attend/codegen/outline.hpp>
 #include <attend/errors.hpp>
 #include <attend/kernels/contraction/contract.hpp>
@@ -101,35 +102,38 @@ kernels::strided<T, sizeof...(Axes)> strided_by(tensor_view<T, S, A...> const& v
 
 // ---- 6: a pass over the elements of the result
 template <class X, class T, class... A>
-void launch(pass<X> const& r, tensor_view<T, host, A...> const& out) {
+void launch(host_machine, pass<X> const& r, tensor_view<T, struct host, A...> const& out) {
   using Axes = typename shape<A...>::dims;
   kernels::passes::map<number_for<X>>(strided_by(out, Axes{}), lower(r.x, Axes{}));
 }
 
 // ---- 3, 4: rows
+/// The functors of a region of rows over Axes: f(last, stages...), each stage a Stage of its operation and functor.
+template <template <class, class> class Stage, class Axes, class Last, class Inner, bool Each, class... S, class F>
+auto with_functors(rows<Last, Inner, Each, S...> const& r, F f) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    auto const lowered = [&]<int K, class One>(std::integral_constant<int, K>, std::type_identity<One>) {
+      auto const g = lower(static_cast<attend::detail::slot<K, One> const&>(r.stages).value.x, Axes{});
+      return Stage<typename One::op, std::remove_cv_t<decltype(g)>>{g};
+    };
+    return f(lower(r.last, Axes{}), lowered(std::integral_constant<int, I>{}, std::type_identity<S>{})...);
+  }(std::make_integer_sequence<int, sizeof...(S)>{});
+}
 template <class Last, class Inner, bool Each, class... S, class T, class... A>
-void launch(rows<Last, Inner, Each, S...> const& r, tensor_view<T, host, A...> const& out) {
+void launch(host_machine, rows<Last, Inner, Each, S...> const& r, tensor_view<T, struct host, A...> const& out) {
   using Outer = minus_t<typename shape<A...>::dims, Inner>;
   using Axes = concat_t<Outer, Inner>;
   using N = number_for<Last, decltype(S::x)...>;
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    auto const stage_at = [&]<int K>(std::integral_constant<int, K>) -> auto const& {
-      return static_cast<attend::detail::slot<K, element_of_t<types<S...>, K>> const&>(r.stages).value;
-    };
-    auto const lowered = [&]<int K>(std::integral_constant<int, K> k) {
-      auto const f = lower(stage_at(k).x, Axes{});
-      return kernels::passes::stage<typename element_of_t<types<S...>, K>::op, std::remove_cv_t<decltype(f)>>{f};
-    };
-    auto const last = lower(r.last, Axes{});
-    if constexpr (Each) kernels::passes::normalise<N, T, Outer::size, Inner::size>(strided_by(out, Axes{}), last, lowered(std::integral_constant<int, I>{})...);
+  with_functors<kernels::passes::stage, Axes>(r, [&](auto const& last, auto const&... stages) {
+    if constexpr (Each) kernels::passes::normalise<N, T, Outer::size, Inner::size>(strided_by(out, Axes{}), last, stages...);
     else {
-      run_time_extents<rows<Last, Inner, Each, S...>, tensor_view<T, host, A...>> const n{r, out};
+      run_time_extents<rows<Last, Inner, Each, S...>, tensor_view<T, struct host, A...>> const n{r, out};
       [&]<class... D>(types<D...>) {
         long const inner[] = {n.template of<D>()...};
-        kernels::passes::reduce<N, T, Outer::size, Inner::size>(strided_by(out, Outer{}), inner, last, lowered(std::integral_constant<int, I>{})...);
+        kernels::passes::reduce<N, T, Outer::size, Inner::size>(strided_by(out, Outer{}), inner, last, stages...);
       }(Inner{});
     }
-  }(std::make_integer_sequence<int, sizeof...(S)>{});
+  });
 }
 
 // ---- 2: a product with its epilogue
@@ -153,13 +157,14 @@ kernels::contraction::operand matrix_operand(V const& v, types<D...>) {
   if constexpr (std::is_same_v<V, nothing>) return {};
   else return {data_of<typename V::value_type>(v), data_type_of<typename V::value_type>(), {stride_of<D>(v)...}};
 }
-template <class X, class Y, class Dims, class Act, class B, class R, class T, class... A>
-void launch(product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, host, A...> const& out) {
+/// The product as its kernels take it: without names, all of it at run time.
+template <class X, class Y, class Dims, class Act, class B, class R, class T, class S, class... A>
+kernels::contraction::problem problem_of(product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, S, A...> const& out) {
   using Axes = concat_t<typename shape<A...>::dims, Dims>;
   static_assert(Axes::size <= kernels::contraction::max_axes, "contract(x, y, dims) requires at most 12 dimensions");
   kernels::contraction::problem p;
   p.axes = Axes::size;
-  run_time_extents<product<X, Y, Dims, Act, B, R>, tensor_view<T, host, A...>> const n{r, out};
+  run_time_extents<product<X, Y, Dims, Act, B, R>, tensor_view<T, S, A...>> const n{r, out};
   [&]<class... D>(types<D...>) {
     p.extents = {n.template of<D>()...};
     p.out = {out.data, data_type_of<T>(), {stride_of<D>(out)...}};
@@ -167,7 +172,11 @@ void launch(product<X, Y, Dims, Act, B, R> const& r, tensor_view<T, host, A...> 
   p.x = matrix_operand(r.x, Axes{});
   p.y = matrix_operand(r.y, Axes{});
   p.finish = {r.scale.value, matrix_operand(r.bias, Axes{}), activation_of<Act>(), matrix_operand(r.residual, Axes{})};
-  kernels::contraction::contract(p);
+  return p;
+}
+template <class... X, class T, class... A>
+void launch(host_machine, product<X...> const& r, tensor_view<T, struct host, A...> const& out) {
+  kernels::contraction::contract(problem_of(r, out));
 }
 
 // ---- 1: fused attention
@@ -189,8 +198,10 @@ template <>
 struct written_type<no_view> {
   using type = void;
 };
-template <class... X, class Out, class... A>
-void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
+/// An attention as its kernels take it: f(problem, score, weighing, gain, other results), gain being `nothing` where there
+/// is none.
+template <class... X, class Out, class Space, class... A, class F>
+auto with_attention(attention<X...> const& r, tensor_view<Out, Space, A...> const& out, F f) {
   using R = attention<X...>;
   using Batch = typename R::batch;
   using S = typename R::row;
@@ -218,8 +229,16 @@ void launch(attention<X...> const& r, tensor_view<Out, host, A...> const& out) {
   using Axes = concat_t<Batch, types<S, T>>;
   auto const score = lower(r.score, Axes{});
   auto const weighing = lower(r.weighing, Axes{});
-  if constexpr (std::is_same_v<decltype(r.gain), nothing>) kernels::cpu::attention<typename R::empty>(p, score, weighing, kernels::cpu::no_gain{}, also);
-  else kernels::cpu::attention<typename R::empty>(p, score, weighing, lower(r.gain, Axes{}), also);
+  if constexpr (std::is_same_v<decltype(r.gain), nothing>) return f(p, score, weighing, nothing{}, also);
+  else return f(p, score, weighing, lower(r.gain, Axes{}), also);
+}
+template <class... X, class Out, class... A>
+void launch(host_machine, attention<X...> const& r, tensor_view<Out, struct host, A...> const& out) {
+  with_attention(r, out, [](auto const& p, auto const& score, auto const& weighing, auto const& gain, auto const& also) {
+    using Empty = typename attention<X...>::empty;
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(gain)>, nothing>) kernels::cpu::attention<Empty>(p, score, weighing, kernels::cpu::no_gain{}, also);
+    else kernels::cpu::attention<Empty>(p, score, weighing, gain, also);
+  });
 }
 
 } // namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail

@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From a canonical tree and a place for its result to steps that have run, on the host.
+// From a canonical tree and a place for its result to steps that have run, or are under way, on a machine.
 #pragma once
 #include <attend/codegen/cover.hpp>
 #include <attend/codegen/launch.hpp>
-#include <attend/kernels/kept_memory.hpp>
 #include <cstring>
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA {
-
-/// The buffers of one evaluation.
-using workspace = kernels::kept_memory<struct buffers_between_steps>;
-
 namespace detail {
 
 /// Runs the steps before a region, then the region.
-template <class R, class Out>
-void execute(R& region, Out const& out) {
-  each_buffer(region, [](auto& b) {
-    if (b.computed) execute(b.x, b.whole());
+template <machine M, class R, class Out>
+void execute(M const& on, R& region, Out const& out) {
+  each_buffer(region, [&](auto& b) {
+    if (b.computed) execute(on, b.x, b.whole());
   });
-  if constexpr (looks_up<R>) check_ids(region, out);
-  launch(region, out);
+  if constexpr (M::checks_ids && looks_up<R>) check_ids(region, out);
+  launch(on, region, out);
 }
 
 // The bytes from the lowest to the highest element of a view.
@@ -79,6 +74,11 @@ bool overlaps(R const& region, Out const& out) {
   for (long i = 0; i < extents[0]; ++i) scatter(from + i * inner, to + i * strides[0] * size, size, rank - 1, extents + 1, strides + 1);
 }
 
+template <class T, class... A>
+void move_to(host_machine, tensor_view<T, struct host, A...> const& out, tensor_view<T, struct host, A...> const& aside) {
+  scatter(reinterpret_cast<std::byte const*>(aside.data), reinterpret_cast<std::byte*>(out.data), sizeof(T), out.rank, out.extents, out.strides);
+}
+
 /// Whether a tree has an attention that writes more than its output.
 template <class X>
 inline constexpr bool has_recorded = false;
@@ -87,31 +87,33 @@ inline constexpr bool has_recorded<Node<X...>> = (has_recorded<X> || ...);
 template <class X, class W, class L>
 inline constexpr bool has_recorded<recorded<X, W, L>> = true;
 
-template <bool Fuse, class X, class T, class S, class... A>
-void run(X const& tree, tensor_view<T, S, A...> const& out) {
-  if constexpr (!std::is_same_v<typename X::space, host> && !std::is_same_v<typename X::space, anywhere>)
-    static_cast<void>(reported(violation<rule::machine_for_space<memory_of_x<typename X::space>>>{}));
-  else {
-    auto region = cover<Fuse>(tree);
-    if (out.size() == 0 && !has_recorded<X>) return;
-    placing<false> places;
-    places.template root<T>(region, out);
-    workspace const memory(places.lay_out());
-    places.settle(memory.data());
-    if (overlaps(region, out)) {
-      auto const copy = attend::detail::allocate<T>(out.size());
-      tensor_view<T, S, A...> aside = out;
-      aside.data = copy.get();
-      attend::detail::row_major(aside);
-      execute(region, aside);
-      scatter(reinterpret_cast<std::byte const*>(aside.data), reinterpret_cast<std::byte*>(out.data), sizeof(T), out.rank, out.extents, out.strides);
-    } else execute(region, out);
-  }
+template <bool Fuse, machine M, class X, class T, class S, class... A>
+void run(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
+  static_assert(std::is_same_v<typename M::space, S>);
+  auto region = cover<Fuse>(tree);
+  if (out.size() == 0 && !has_recorded<X>) return;
+  if constexpr (Fuse && !M::takes_all)
+    if (!taken(on, region, out)) {
+      if constexpr (has_recorded<X>) not_taken(on);
+      else return run<false>(on, tree, out);
+    }
+  placing<false> places;
+  places.template root<T>(region, out);
+  auto const memory = on.memory(places.lay_out());
+  places.settle(memory.data());
+  if (overlaps(region, out)) {
+    auto const copy = on.template aside<T>(out.size());
+    tensor_view<T, S, A...> aside = out;
+    aside.data = copy.get();
+    attend::detail::row_major(aside);
+    execute(on, region, aside);
+    move_to(on, out, aside);
+  } else execute(on, region, out);
 }
 /// Throws index_error, before anything has run, where an id of a tree is outside its table.
 template <class X, class T, class S, class... A>
 void check_lookups(X const& tree, tensor_view<T, S, A...> const& out) {
-  if constexpr (looks_up<X>) {
+  if constexpr (looks_up<X> && machine_for<S>::type::checks_ids) {
     auto region = cover<false>(tree);
     check_known_ids(region, out);
   }
@@ -123,10 +125,10 @@ void check_lookups(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...
 }
 
 // A result of merged dims is written through the view that splits them.
-template <bool Fuse, class X, class... D, class C, class T, class S, class... A>
-void run(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
+template <bool Fuse, machine M, class X, class... D, class C, class T, class S, class... A>
+void run(M const& on, merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
   split_view<C, axis<D, dynamic>...> const view{{size_of<D>(tree.x)...}};
-  run<Fuse>(tree.x, push(view, out));
+  run<Fuse>(on, tree.x, push(view, out));
 }
 
 } // namespace detail

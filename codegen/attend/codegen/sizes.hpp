@@ -9,10 +9,10 @@
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
-using detail::in;
-using detail::index_in;
-using detail::operand_of;
-using detail::types;
+using attend::detail::in;
+using attend::detail::index_in;
+using attend::detail::operand_of;
+using attend::detail::types;
 
 /// The extents of a shape's dims, in its order; `unknown` where nothing says.
 template <class Shape>

@@ -88,6 +88,10 @@ inline constexpr bool sums_of_weights<reduction<op::logsumexp, F, D>, softmax_no
 template <class F, class D, class Op, class... X>
 inline constexpr bool sums_of_weights<reduction<op::logsumexp, F, D>, elementwise<Op, X...>> = (sums_of_weights<reduction<op::logsumexp, F, D>, X> || ...);
 
+/// Whether the fused kernel writes its weights too; else they are computed first, and the product reads them.
+template <class Space>
+inline constexpr bool kernel_writes_weights = !std::is_same_v<Space, struct cuda>;
+
 /// A canonical tree whose attention, if its weights are Part (or Part's log-sum-exps are those of its scores), writes
 /// them to a view as well.
 template <class Part, class V>
@@ -128,7 +132,7 @@ private:
 
   template <class X, class W, class L>
   auto written(X const& x, recorded_views<W, L> const& to) const {
-    if constexpr (std::is_same_v<W, no_view> && std::is_same_v<X, std::remove_cvref_t<decltype(unscaled(part))>>) {
+    if constexpr (kernel_writes_weights<typename V::space> && std::is_same_v<W, no_view> && std::is_same_v<X, std::remove_cvref_t<decltype(unscaled(part))>>) {
       differs = differs || !same(x, unscaled(part));
       return recorded<X, V, L>{{}, x, {view, to.sums, factor(part)}};
     } else if constexpr (std::is_same_v<L, no_view> && sums_of_weights<Part, X>) {
@@ -204,8 +208,8 @@ auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& diff
 
 /// Runs several canonical trees into their results; false, and nothing is written, where trees that share a type are of
 /// different tensors.
-template <class Trees, class Outs>
-bool run_together(Trees const& trees, Outs const& outs) {
+template <machine M, class Trees, class Outs>
+bool run_together(M const& on, Trees const& trees, Outs const& outs) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     constexpr detail::order<Trees, Outs> plan;
     bool differs = false;
@@ -213,7 +217,7 @@ bool run_together(Trees const& trees, Outs const& outs) {
     if (differs) return false;
     auto const one = [&]<std::size_t K>(std::integral_constant<std::size_t, K>, int now) {
       if constexpr (plan.turn[K] >= 0)
-        if (plan.turn[K] == now) detail::run<true>(std::get<K>(shared), std::get<K>(outs));
+        if (plan.turn[K] == now) detail::run<true>(on, std::get<K>(shared), std::get<K>(outs));
     };
     for (int now = 0; now < plan.count; ++now) (one(std::integral_constant<std::size_t, I>{}, now), ...);
     return true;

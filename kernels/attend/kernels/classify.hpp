@@ -98,9 +98,9 @@ struct box {
 private:
   template <class T>
   __attribute__((host, device)) static auto anything() {
-    if constexpr (std::is_same_v<T, bool>) return unknown;
+    if constexpr (std::is_same_v<T, bool>) return truth(true, true);
     else if constexpr (whole<T>) return whole_interval::everything();
-    else return interval{-detail::infinite, detail::infinite, true, unknown};
+    else return interval{-detail::infinite, detail::infinite, true, truth(true, true)};
   }
   // The axes an element depends on, those of stride 0 left out, the id among them; the shortest stride innermost.
   template <class T, int... P>
@@ -108,7 +108,7 @@ private:
                                             long id_stride) const -> decltype(anything<T>()) {
     constexpr int axes = sizeof...(P) + 1;
     constexpr long most = floating<T> ? detail::most_floats_looked_at : detail::most_looked_at;
-    long extent[axes], step[axes], count = 1;
+    long extent[axes] = {}, step[axes] = {}, count = 1;
     int used = 0;
     auto const axis = [&](long from, long to, long by) {
       if (to - from < 0 || to - from >= most) return false;

@@ -6,6 +6,9 @@
 //   at.template index<N, P>()       number<N>::index or long: the position along axis P
 //   at.template load<N>(element)    N, number<N>::integer or long, number<N>::logic or bool by the element's type
 //   at.template load<N>(lookup, id) the same, one axis of the table addressed by id
+//
+// All of it is constexpr so that one function serves kernels, which nvcc lets call it (--expt-relaxed-constexpr), and host
+// code, whose vectors nvcc refuses in anything that is declared for a device.
 #pragma once
 #include <attend/kernels/numbers.hpp>
 #include <attend/pack.hpp>
@@ -62,13 +65,13 @@ inline constexpr bool is_whole = std::is_same_v<A, long> || std::is_same_v<A, ty
                                  std::is_same_v<A, typename number<N>::integer>;
 
 template <class N, class A>
-__attribute__((host, device)) N as_number(A const& a) {
+constexpr N as_number(A const& a) {
   if constexpr (std::is_same_v<A, N>) return a;
   else if constexpr (is_logic<N, A>) return number<N>::select(a, number<N>::from(1.0), number<N>::from(0.0));
   else return number<N>::from(a);
 }
 template <class N, class A>
-__attribute__((host, device)) typename number<N>::logic as_logic(A const& a) {
+constexpr typename number<N>::logic as_logic(A const& a) {
   if constexpr (is_logic<N, A>) return a;
   else if constexpr (is_whole<N, A>) return a != 0l;
   else return a != number<N>::from(0.0);
@@ -77,12 +80,12 @@ __attribute__((host, device)) typename number<N>::logic as_logic(A const& a) {
 // One overload per operation: whole numbers stay whole under + - * min max and comparisons, and become N elsewhere.
 // clang-format off
 #define ATTEND_ARITHMETIC(OP, EXPRESSION)                                                                              \
-  template <class N, class A, class B> __attribute__((host, device)) auto compute(OP, A const& a, B const& b) {        \
+  template <class N, class A, class B> constexpr auto compute(OP, A const& a, B const& b) {        \
     if constexpr (is_whole<N, A> && is_whole<N, B>) { A const& x = a; B const& y = b; return EXPRESSION; }              \
     else { N const x = as_number<N>(a), y = as_number<N>(b); return EXPRESSION; }                                      \
   }
 #define ATTEND_FUNCTION(OP, EXPRESSION)                                                                                \
-  template <class N, class A> __attribute__((host, device)) N compute(OP, A const& a) {                                \
+  template <class N, class A> constexpr N compute(OP, A const& a) {                                \
     using std::exp, std::log, std::sqrt, std::sin, std::cos, std::tanh, std::erf, std::floor;                          \
     N const x = as_number<N>(a); return EXPRESSION;                                                                    \
   }
@@ -112,47 +115,47 @@ ATTEND_FUNCTION(op::silu, x * sigmoid(x))
 // clang-format on
 
 template <class N, class A>
-__attribute__((host, device)) auto compute(op::neg, A const& a) {
+constexpr auto compute(op::neg, A const& a) {
   if constexpr (is_whole<N, A>) return 0l - a;
   else return number<N>::from(0.0) - as_number<N>(a);
 }
 template <class N, class A>
-__attribute__((host, device)) auto compute(op::abs, A const& a) {
+constexpr auto compute(op::abs, A const& a) {
   if constexpr (is_whole<N, A>) return max(a, 0l - a);
   else return max(as_number<N>(a), number<N>::from(0.0) - as_number<N>(a));
 }
 template <class N, class A, class B>
-__attribute__((host, device)) N compute(op::div, A const& a, B const& b) { return as_number<N>(a) / as_number<N>(b); }
+constexpr N compute(op::div, A const& a, B const& b) { return as_number<N>(a) / as_number<N>(b); }
 template <class N, class A, class B>
-__attribute__((host, device)) N compute(op::pow, A const& a, B const& b) {
+constexpr N compute(op::pow, A const& a, B const& b) {
   using std::pow;
   return pow(as_number<N>(a), as_number<N>(b));
 }
 template <class N, class A, class B>
-__attribute__((host, device)) auto compute(op::equal, A const& a, B const& b) {
+constexpr auto compute(op::equal, A const& a, B const& b) {
   if constexpr (is_logic<N, A> && is_logic<N, B>) return (as_logic<N>(a) && as_logic<N>(b)) || (!as_logic<N>(a) && !as_logic<N>(b));
   else if constexpr (is_whole<N, A> && is_whole<N, B>) return a == b;
   else return as_number<N>(a) == as_number<N>(b);
 }
 template <class N, class A, class B>
-__attribute__((host, device)) auto compute(op::not_equal, A const& a, B const& b) { return !compute<N>(op::equal{}, a, b); }
+constexpr auto compute(op::not_equal, A const& a, B const& b) { return !compute<N>(op::equal{}, a, b); }
 template <class N, class A, class B>
-__attribute__((host, device)) auto compute(op::both, A const& a, B const& b) {
+constexpr auto compute(op::both, A const& a, B const& b) {
   if constexpr (std::is_same_v<A, bool> && std::is_same_v<B, bool>) return a && b;
   else return as_logic<N>(a) && as_logic<N>(b);
 }
 template <class N, class A, class B>
-__attribute__((host, device)) auto compute(op::either, A const& a, B const& b) {
+constexpr auto compute(op::either, A const& a, B const& b) {
   if constexpr (std::is_same_v<A, bool> && std::is_same_v<B, bool>) return a || b;
   else return as_logic<N>(a) || as_logic<N>(b);
 }
 template <class N, class A>
-__attribute__((host, device)) auto compute(op::no, A const& a) {
+constexpr auto compute(op::no, A const& a) {
   if constexpr (std::is_same_v<A, bool>) return !a;
   else return !as_logic<N>(a);
 }
 template <class N, class C, class A, class B>
-__attribute__((host, device)) auto compute(op::where, C const& c, A const& a, B const& b) {
+constexpr auto compute(op::where, C const& c, A const& a, B const& b) {
   if constexpr (is_logic<N, A> && is_logic<N, B>)
     return (as_logic<N>(c) && as_logic<N>(a)) || (!as_logic<N>(c) && as_logic<N>(b));
   else if constexpr (is_whole<N, A> && is_whole<N, B>)
@@ -160,17 +163,17 @@ __attribute__((host, device)) auto compute(op::where, C const& c, A const& a, B 
   else return number<N>::select(as_logic<N>(c), as_number<N>(a), as_number<N>(b));
 }
 template <class N, class C, class A>
-__attribute__((host, device)) N compute(op::masked, C const& kept, A const& a) {
+constexpr N compute(op::masked, C const& kept, A const& a) {
   if constexpr (requires { number<N>::masked(as_logic<N>(kept), as_number<N>(a)); })
     return number<N>::masked(as_logic<N>(kept), as_number<N>(a)); // a number that keeps track of what is kept
   else return number<N>::select(as_logic<N>(kept), as_number<N>(a), number<N>::from(-1.0) * number<N>::infinity());
 }
 template <class N, class A, class C>
-__attribute__((host, device)) N compute(op::kept, A const& a, C const& c) { return number<N>::select(as_logic<N>(c), as_number<N>(a), number<N>::from(0.0)); }
+constexpr N compute(op::kept, A const& a, C const& c) { return number<N>::select(as_logic<N>(c), as_number<N>(a), number<N>::from(0.0)); }
 template <class N, class A>
-__attribute__((host, device)) auto compute(op::random, A const& position, long seed) { return random_bits(position, seed); }
+constexpr auto compute(op::random, A const& position, long seed) { return random_bits(position, seed); }
 template <class N, class Empty, class A>
-__attribute__((host, device)) N compute(op::softmax_term<Empty>, A const& a, N const& m) {
+constexpr N compute(op::softmax_term<Empty>, A const& a, N const& m) {
   using std::exp;
   auto const none = m == number<N>::from(-1.0) * number<N>::infinity();
   N const term = exp(as_number<N>(a) - m);
@@ -178,13 +181,13 @@ __attribute__((host, device)) N compute(op::softmax_term<Empty>, A const& a, N c
   else return number<N>::select(none, number<N>::from(std::is_same_v<Empty, empty_row::uniform_t> ? 1.0 : 0.0), term);
 }
 template <class N, class Empty, class A>
-__attribute__((host, device)) N compute(op::softmax_weight<Empty>, A const& a, N const& m, N const& l) {
+constexpr N compute(op::softmax_weight<Empty>, A const& a, N const& m, N const& l) {
   N const term = compute<N>(op::softmax_term<Empty>{}, a, m);
   if constexpr (std::is_same_v<Empty, empty_row::zeros_t>) return term / number<N>::select(l == number<N>::from(0.0), number<N>::from(1.0), l);
   else return term / l;
 }
 template <class N, class T, class A>
-__attribute__((host, device)) auto compute(op::cast<T>, A const& a) {
+constexpr auto compute(op::cast<T>, A const& a) {
   if constexpr (std::is_same_v<T, bool>) return as_logic<N>(a);
   else if constexpr (whole<T>) {
     if constexpr (is_whole<N, A>) return a;
@@ -196,21 +199,21 @@ __attribute__((host, device)) auto compute(op::cast<T>, A const& a) {
 
 // clang-format off
 template <class N, class At, class Head, class... Args>
-__attribute__((host, device)) auto const& value(argument<0>, At const&, Head const& head, Args const&...) { return head; }
+constexpr auto const& value(argument<0>, At const&, Head const& head, Args const&...) { return head; }
 template <class N, int I, class At, class Head, class... Args> requires(I > 0)
-__attribute__((host, device)) auto const& value(argument<I>, At const& at, Head const&, Args const&... args) { return value<N>(argument<I - 1>{}, at, args...); }
+constexpr auto const& value(argument<I>, At const& at, Head const&, Args const&... args) { return value<N>(argument<I - 1>{}, at, args...); }
 template <class N, class At, class... Args>
-__attribute__((host, device)) N value(constant const& c, At const&, Args const&...) { return number<N>::from(c.value); }
+constexpr N value(constant const& c, At const&, Args const&...) { return number<N>::from(c.value); }
 template <class N, class At, class... Args>
-__attribute__((host, device)) long value(whole_constant const& c, At const&, Args const&...) { return c.value; }
+constexpr long value(whole_constant const& c, At const&, Args const&...) { return c.value; }
 template <class N, int P, class At, class... Args>
-__attribute__((host, device)) auto value(coordinate<P>, At const& at, Args const&...) { return at.template index<N, P>(); }
+constexpr auto value(coordinate<P>, At const& at, Args const&...) { return at.template index<N, P>(); }
 template <class N, class T, int... P, class At, class... Args>
-__attribute__((host, device)) auto value(element<T, P...> const& e, At const& at, Args const&...) { return at.template load<N>(e); }
+constexpr auto value(element<T, P...> const& e, At const& at, Args const&...) { return at.template load<N>(e); }
 template <class N, class T, class Ids, int... P, class At, class... Args>
-__attribute__((host, device)) auto value(lookup<T, Ids, P...> const& e, At const& at, Args const&... args) { return at.template load<N>(e, value<N>(e.ids, at, args...)); }
+constexpr auto value(lookup<T, Ids, P...> const& e, At const& at, Args const&... args) { return at.template load<N>(e, value<N>(e.ids, at, args...)); }
 template <class N, class Op, class... X, class At, class... Args>
-__attribute__((host, device)) auto value(apply<Op, X...> const& f, At const& at, Args const&... args) {
+constexpr auto value(apply<Op, X...> const& f, At const& at, Args const&... args) {
   return [&]<int... I>(std::integer_sequence<int, I...>) {
     return detail::compute<N>(Op{}, value<N>(static_cast<attend::detail::slot<I, X> const&>(f.x).value, at, args...)...);
   }(std::make_integer_sequence<int, sizeof...(X)>{});
@@ -223,24 +226,24 @@ struct point {
   long at[R > 0 ? R : 1];
 
   template <class N, int P>
-  __attribute__((host, device)) long index() const { return at[P]; }
+  constexpr long index() const { return at[P]; }
   template <class N, class T, int... P>
-  __attribute__((host, device)) auto load(element<T, P...> const& e) const { return typed<N>(e.data[offset<P...>(e.stride)]); }
+  constexpr auto load(element<T, P...> const& e) const { return typed<N>(e.data[offset<P...>(e.stride)]); }
   template <class N, class T, class Ids, int... P, class Id>
-  __attribute__((host, device)) auto load(lookup<T, Ids, P...> const& e, Id id) const {
+  constexpr auto load(lookup<T, Ids, P...> const& e, Id id) const {
     return typed<N>(e.data[static_cast<long>(id) * e.id_stride + offset<P...>(e.stride)]);
   }
 
 private:
   template <int... P>
-  __attribute__((host, device)) long offset(long const* stride) const {
+  constexpr long offset(long const* stride) const {
     long sum = 0;
     int i = 0;
     ((sum += stride[i++] * at[P]), ...);
     return static_cast<void>(stride), static_cast<void>(i), sum;
   }
   template <class N, class T>
-  __attribute__((host, device)) static auto typed(T const& x) {
+  static constexpr auto typed(T const& x) {
     if constexpr (std::is_same_v<T, bool>) return x;
     else if constexpr (whole<T>) return static_cast<long>(x);
     else return load_number<N>(x);

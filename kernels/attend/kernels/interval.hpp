@@ -32,8 +32,6 @@ struct truth {
   }
   __attribute__((host, device)) friend constexpr truth operator!(truth a) { return {a.can_be_true, a.can_be_false}; }
 };
-/// Either answer.
-inline constexpr truth unknown{true, true};
 
 /// A whole number from lo to hi, both included.
 struct whole_interval {
@@ -125,7 +123,7 @@ __attribute__((host, device)) inline bool can_be_infinite(interval const& a) { r
 /// What f, rising everywhere, makes of an interval. f of a dropped value need not be minus infinity.
 template <class F>
 __attribute__((host, device)) interval rising(interval const& a, F f) {
-  return outward(f(a.lo), f(a.hi), a.nan, a.kept.surely() ? a.kept : unknown);
+  return outward(f(a.lo), f(a.hi), a.nan, a.kept.surely() ? a.kept : truth(true, true));
 }
 
 } // namespace detail
@@ -139,7 +137,7 @@ __attribute__((host, device)) inline interval operator+(interval const& a, inter
 }
 __attribute__((host, device)) inline interval operator-(interval const& a, interval const& b) {
   interval difference = a + interval{-b.hi, -b.lo, b.nan, b.kept};
-  difference.kept = b.kept.surely() ? a.kept : unknown; // less a dropped value is plus infinity
+  difference.kept = b.kept.surely() ? a.kept : truth(true, true); // less a dropped value is plus infinity
   return difference;
 }
 __attribute__((host, device)) inline interval operator*(interval const& a, interval const& b) {
@@ -153,7 +151,7 @@ __attribute__((host, device)) inline interval operator*(interval const& a, inter
       lo = product < lo ? product : lo;
       hi = product > hi ? product : hi;
     }
-  truth kept = unknown;
+  truth kept = truth(true, true);
   if (a.kept.surely() && b.kept.surely()) kept = true;
   else if (b.kept.surely() && b.lo > 0) kept = a.kept;
   else if (a.kept.surely() && a.lo > 0) kept = b.kept;
@@ -161,18 +159,18 @@ __attribute__((host, device)) inline interval operator*(interval const& a, inter
 }
 __attribute__((host, device)) inline interval operator/(interval const& a, interval const& b) {
   bool const both = a.kept.surely() && b.kept.surely();
-  if (b.lo <= 0 && b.hi >= 0) return {-detail::infinite, detail::infinite, true, both ? truth(true) : unknown};
+  if (b.lo <= 0 && b.hi >= 0) return {-detail::infinite, detail::infinite, true, both ? truth(true) : truth(true, true)};
   bool const nan = a.nan || b.nan || (detail::can_be_infinite(a) && detail::can_be_infinite(b));
   double lo = detail::infinite, hi = -detail::infinite;
   double const ends_a[] = {a.lo, a.hi}, ends_b[] = {b.lo, b.hi};
   for (double x : ends_a)
     for (double y : ends_b) {
       double const quotient = x / y;
-      if (quotient != quotient) return {-detail::infinite, detail::infinite, true, both ? truth(true) : unknown};
+      if (quotient != quotient) return {-detail::infinite, detail::infinite, true, both ? truth(true) : truth(true, true)};
       lo = quotient < lo ? quotient : lo;
       hi = quotient > hi ? quotient : hi;
     }
-  return detail::outward(lo, hi, nan, both ? truth(true) : b.kept.surely() && b.lo > 0 ? a.kept : unknown);
+  return detail::outward(lo, hi, nan, both ? truth(true) : b.kept.surely() && b.lo > 0 ? a.kept : truth(true, true));
 }
 
 __attribute__((host, device)) inline truth operator<(interval const& a, interval const& b) {
@@ -187,7 +185,7 @@ __attribute__((host, device)) inline truth operator==(interval const& a, interva
 __attribute__((host, device)) inline truth operator!=(interval const& a, interval const& b) { return !(a == b); }
 
 __attribute__((host, device)) inline interval max(interval const& a, interval const& b) {
-  truth kept = unknown;
+  truth kept = truth(true, true);
   if (a.kept.surely() && b.kept.surely()) kept = true;
   if (a.kept.never() && b.kept.never()) kept = false;
   return {a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi, a.nan || b.nan, kept};
@@ -230,11 +228,11 @@ __attribute__((host, device)) inline interval floor(interval const& a) {
   return {std::floor(a.lo), std::floor(a.hi), a.nan, a.kept};
 }
 __attribute__((host, device)) inline interval sin(interval const& a) {
-  return {-1 - 0x1p-21, 1 + 0x1p-21, a.nan || detail::can_be_infinite(a), a.kept.surely() ? a.kept : unknown};
+  return {-1 - 0x1p-21, 1 + 0x1p-21, a.nan || detail::can_be_infinite(a), a.kept.surely() ? a.kept : truth(true, true)};
 }
 __attribute__((host, device)) inline interval cos(interval const& a) { return sin(a); }
 __attribute__((host, device)) inline interval pow(interval const& a, interval const& b) {
-  truth const kept = a.kept.surely() && b.kept.surely() ? truth(true) : unknown;
+  truth const kept = a.kept.surely() && b.kept.surely() ? truth(true) : truth(true, true);
   if (!(a.lo > 0) || detail::can_be_infinite(a) || detail::can_be_infinite(b)) return {-detail::infinite, detail::infinite, true, kept};
   double lo = detail::infinite, hi = 0;
   double const ends_a[] = {a.lo, a.hi}, ends_b[] = {b.lo, b.hi};

@@ -108,14 +108,16 @@ static_assert(std::is_same_v<attend::accumulate_t<std::int32_t>, std::int64_t>);
 
 // ---- memory spaces: numbers and positions are anywhere
 auto device = attend::view<float, attend::cuda>(nullptr, s = 4, d = 8);
-SPACE(f32s, attend::host);
-SPACE(device, attend::cuda);
+auto device_strided = attend::view<float, attend::cuda>(nullptr, strides(s = 16, d = 2), s = 4, d = 8);
+SPACE(device_strided, struct attend::cuda);
+SPACE(f32s, struct attend::host);
+SPACE(device, struct attend::cuda);
 SPACE(index(s), attend::anywhere);
-SPACE(device * 2 + index(s), attend::cuda);
-SPACE(index(s) + device, attend::cuda);
-SPACE(softmax(device * transpose(rename(device, s, t))) * rename(device, s, t), attend::cuda);
-SPACE(masked(f32s, keep(index(s) < 2)), attend::host);
-SPACE(where(index(s) < 2, 1, device), attend::cuda);
-SPACE(gather(device, index(t), s), attend::cuda);
+SPACE(device * 2 + index(s), struct attend::cuda);
+SPACE(index(s) + device, struct attend::cuda);
+SPACE(softmax(device * transpose(rename(device, s, t))) * rename(device, s, t), struct attend::cuda);
+SPACE(masked(f32s, keep(index(s) < 2)), struct attend::host);
+SPACE(where(index(s) < 2, 1, device), struct attend::cuda);
+SPACE(gather(device, index(t), s), struct attend::cuda);
 
 } // namespace

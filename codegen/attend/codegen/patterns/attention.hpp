@@ -151,6 +151,7 @@ auto attention_of(M const& m, W const&, Parts const& parts, bool guard, double o
   if constexpr (has<Q, T>) return not_fused<because::query_has_the_softmax_dim<softmax_over<T>>>{};
   else if constexpr (has<W, D>) return not_fused<because::scores_have_the_contracted_dim<dimension_named<D>>>{};
   else if constexpr (matrix_dims_t<typename dims::own>::size > 1) return not_fused<because::value_has_several_dims_of_its_own<apply_list_t<typename dims::own, dims_of_y>>>{};
+  else if constexpr (std::is_void_v<Empty> && std::is_same_v<typename V::space, struct cuda>) return not_fused<because::no_softmax_on_cuda<>>{};
   else if constexpr (std::is_same_v<typename W::value_type, double>) return not_fused<because::element_type_without_kernel<type_of_x<double>>>{};
   else if constexpr (!fused_type<typename V::value_type>) return not_fused<because::element_type_without_kernel<type_of_x<typename V::value_type>>>{};
   else if constexpr (!std::is_same_v<typename Q::value_type, typename K::value_type> || !std::is_same_v<typename Q::value_type, typename V::value_type>)

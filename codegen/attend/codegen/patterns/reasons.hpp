@@ -32,6 +32,7 @@ ATTEND_REASON(query_has_the_softmax_dim, "both operands of the scores' product h
 ATTEND_REASON(value_has_several_dims_of_its_own, "the values have more than one dim of their own")
 ATTEND_REASON(scores_have_the_contracted_dim, "the scores have a dim of the name that their product sums over")
 ATTEND_REASON(element_types_differ, "query, key and values are not of one element type; write cast<T>(x)")
+ATTEND_REASON(no_softmax_on_cuda, "the fused kernel of CUDA is for a softmax; here the scores meet the values as they are")
 ATTEND_REASON(element_type_without_kernel, "there is no fused kernel for this element type")
 #undef ATTEND_REASON
 // clang-format on

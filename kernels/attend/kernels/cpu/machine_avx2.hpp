@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The operations that differ between instruction sets, for AVX2 with FMA and F16C: eight lanes.
 #pragma once
+#include <attend/kernels/cpu/shuffle.hpp>
 #include <cstdint>
 #include <cstring>
 #include <immintrin.h>
@@ -53,7 +54,7 @@ struct machine {
   }
   /// One lane mask of 32 bits from two of 64.
   static ints join(longs low, longs high) {
-    return __builtin_shufflevector(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high), 0, 2, 4, 6, 8, 10, 12, 14);
+    return shuffle<0, 2, 4, 6, 8, 10, 12, 14>(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high));
   }
   static longs low(ints c) {
     return reinterpret_cast<longs>(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(reinterpret_cast<__m256i>(c))));

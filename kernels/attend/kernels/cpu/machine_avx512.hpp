@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The operations that differ between instruction sets, for AVX-512 (F, BW, DQ, VL): sixteen lanes.
 #pragma once
+#include <attend/kernels/cpu/shuffle.hpp>
 #include <cstdint>
 #include <cstring>
 
@@ -60,8 +61,7 @@ struct machine {
   }
   /// One lane mask of 32 bits from two of 64.
   static ints join(longs low, longs high) {
-    return __builtin_shufflevector(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high), 0, 2, 4, 6, 8, 10, 12, 14,
-                                   16, 18, 20, 22, 24, 26, 28, 30);
+    return shuffle<0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30>(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high));
   }
   static longs low(ints c) {
     return reinterpret_cast<longs>(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(reinterpret_cast<__m512i>(c))));
@@ -75,8 +75,8 @@ struct machine {
     for (int i = 0; i < 16; ++i) sum[i] = x[i];
     for (int half = 8; half > 0; half /= 2)
       for (int i = 0; i < half; ++i)
-        sum[i] = __builtin_shufflevector(sum[i], sum[i + half], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23) +
-                 __builtin_shufflevector(sum[i], sum[i + half], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        sum[i] = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(sum[i], sum[i + half]) +
+                 shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(sum[i], sum[i + half]);
     return sum[0];
   }
   static void transpose(floats* r) {
@@ -85,9 +85,9 @@ struct machine {
       floats const* from = stage % 2 == 0 ? r : other;
       floats* to = stage % 2 == 0 ? other : r;
       for (int i = 0; i < 8; ++i) {
-        to[2 * i] = __builtin_shufflevector(from[i], from[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        to[2 * i] = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(from[i], from[i + 8]);
         to[2 * i + 1] =
-            __builtin_shufflevector(from[i], from[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(from[i], from[i + 8]);
       }
     }
   }

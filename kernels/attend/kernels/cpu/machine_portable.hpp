@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The operations that differ between instruction sets, for any machine: four lanes of the compiler's own vectors.
 #pragma once
+#include <attend/kernels/cpu/shuffle.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -55,9 +56,13 @@ struct machine {
     for (int i = 0; i < lanes; ++i) y[i] = static_cast<__half_raw>(__float2half_rn(x[i])).x;
     return y;
   }
-  static words widen(halves x) { return __builtin_convertvector(x, words); }
+  static words widen(halves x) { return words{x[0], x[1], x[2], x[3]}; }
   /// The low 16 bits of each lane.
-  static halves narrow(words x) { return __builtin_convertvector(x, halves); }
+  static halves narrow(words x) {
+    halves y{};
+    for (int i = 0; i < lanes; ++i) y[i] = static_cast<std::uint16_t>(x[i]);
+    return y;
+  }
   /// Each lane's byte, not zero.
   static ints load_bools(bool const* p) { return ints{-p[0], -p[1], -p[2], -p[3]}; }
   /// Products of the low halves of 64-bit lanes.
@@ -65,20 +70,20 @@ struct machine {
   static longs select(longs c, longs a, longs b) { return (c & a) | (~c & b); }
   /// One lane mask of 32 bits from two of 64.
   static ints join(longs low, longs high) {
-    return __builtin_shufflevector(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high), 0, 2, 4, 6);
+    return shuffle<0, 2, 4, 6>(reinterpret_cast<ints>(low), reinterpret_cast<ints>(high));
   }
   static longs low(ints c) { return longs{c[0], c[1]}; }
   static longs high(ints c) { return longs{c[2], c[3]}; }
   /// Lane i: the sum of the lanes of x[i].
   static floats sums(floats const* x) {
-    auto const fold = [](floats a, floats b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7); };
+    auto const fold = [](floats a, floats b) { return shuffle<0, 4, 1, 5>(a, b) + shuffle<2, 6, 3, 7>(a, b); };
     return fold(fold(x[0], x[2]), fold(x[1], x[3]));
   }
   static void transpose(floats* r) {
-    floats const a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-    floats const c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-    r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5), r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
-    r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5), r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+    floats const a = shuffle<0, 4, 1, 5>(r[0], r[1]), b = shuffle<2, 6, 3, 7>(r[0], r[1]);
+    floats const c = shuffle<0, 4, 1, 5>(r[2], r[3]), d = shuffle<2, 6, 3, 7>(r[2], r[3]);
+    r[0] = shuffle<0, 1, 4, 5>(a, c), r[1] = shuffle<2, 3, 6, 7>(a, c);
+    r[2] = shuffle<0, 1, 4, 5>(b, d), r[3] = shuffle<2, 3, 6, 7>(b, d);
   }
 };
 

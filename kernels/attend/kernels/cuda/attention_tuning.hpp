@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Sizes of the fused attention, by machine, element type, head dim and whether scores are left as they are or a functor
+// needs registers, too. Data, nothing else.
+#pragma once
+#include <attend/types.hpp>
+#include <utility>
+
+namespace attend::kernels::cuda {
+
+/// Machines with mma.sync and cp.async: those of data centers, and the others, which have less shared memory for a block.
+struct sm_80 {
+  static constexpr int shared_bytes = 163 << 10;
+};
+struct sm_86 {
+  static constexpr int shared_bytes = 99 << 10;
+};
+
+/// A block of `warps` warps computes `rows` query rows, `keys` keys at a time; a multiprocessor has room for `blocks`.
+template <int Rows, int Keys, int Warps, int Blocks>
+struct attention_tiles {
+  using tiles = attention_tiles;
+  static constexpr int rows = Rows, keys = Keys, warps = Warps, blocks = Blocks;
+  template <class T>
+  static constexpr int shared_bytes(int head_dim) { return (rows + 2 * keys) * head_dim * static_cast<int>(sizeof(T)); }
+};
+
+/// The head dims that have kernels; others are padded to the next of them.
+using attention_head_dims = std::integer_sequence<int, 32, 64, 96, 128, 192, 256>;
+
+// clang-format off
+template <class Machine, class T, int HeadDim, bool Plain> struct attention_tuning;
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 32, Plain> : attention_tiles<128, 128, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 64, true> : attention_tiles<128, 96, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 64, false> : attention_tiles<128, 64, 4, 2> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 96, Plain> : attention_tiles<128, 64, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 128, true> : attention_tiles<128, 48, 4, 2> {};
+template <half_precision T> struct attention_tuning<sm_80, T, 128, false> : attention_tiles<128, 32, 4, 2> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 192, Plain> : attention_tiles<128, 64, 8, 1> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 256, Plain> : attention_tiles<128, 64, 8, 1> {};
+
+template <bool Plain> struct attention_tuning<sm_80, float, 32, Plain> : attention_tiles<64, 64, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 64, Plain> : attention_tiles<64, 64, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 96, Plain> : attention_tiles<64, 32, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 128, Plain> : attention_tiles<64, 32, 4, 2> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 192, Plain> : attention_tiles<64, 32, 4, 1> {};
+template <bool Plain> struct attention_tuning<sm_80, float, 256, Plain> : attention_tiles<64, 32, 4, 1> {};
+
+template <class T, int HeadDim, bool Plain> struct attention_tuning<sm_86, T, HeadDim, Plain> : attention_tuning<sm_80, T, HeadDim, Plain> {};
+template <half_precision T, bool Plain> struct attention_tuning<sm_86, T, 256, Plain> : attention_tiles<64, 64, 4, 1> {};
+template <bool Plain> struct attention_tuning<sm_86, float, 256, Plain> : attention_tiles<32, 32, 2, 1> {};
+// clang-format on
+
+} // namespace attend::kernels::cuda

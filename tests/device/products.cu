@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "check.cuh"
+
+int main() {
+  using namespace attend;
+  using device_tests::check;
+  return device_tests::run([] {
+    device_cases::products(check);
+  });
+}

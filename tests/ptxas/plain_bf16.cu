@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Scores as they are.
+#include "instantiate.cuh"
+
+namespace attend::tests {
+
+using functor = decltype(argument<0>{});
+template cudaError_t launch(cudaStream_t, cuda::attention_problem<bf16, bf16, 3> const&, functor const&, cuda::attention_results<void, float, 3> const&);
+
+} // namespace attend::tests
