@@ -205,7 +205,7 @@ private:
   /// The weights need the last maximum and sum, so the scores are computed once more.
   [[gnu::noinline]] void write_weights(panel_state& panel, row_range<B> const& range, factors const& weight) {
     auto const out = slice_at(c_.also.weights, range.batch);
-    factors largest, m, factor, total{};
+    factors largest, m, factor, total;
     for (int v = 0; v < tuning.vectors; ++v) {
       factor[v] = weight[v] * vec(static_cast<float>(c_.also.weights_scale));
       vec const max = load(panel.max + v * lanes);

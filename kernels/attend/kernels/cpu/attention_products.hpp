@@ -125,23 +125,17 @@ inline void score_products(float const* query, long depth, tile_view key, long k
 }
 
 /// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e; where
-/// output is `fresh` it is not read.
+/// output is `fresh` it is not read. The keys are summed by themselves first: one chain over all tiles would gather the
+/// rounding errors of its whole length.
 template <int Columns>
 [[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
                                     float* output, bool fresh) {
   constexpr int V = tuning.vectors;
   vec sum[Columns][V];
-  if (fresh) {
 #pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e)
+  for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
-  } else {
-#pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[e][v] = load(output + e * panel_rows + v * lanes) * rescale[v];
-  }
+    for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
   float const* row = value.data;
 #pragma GCC unroll 4
   for (long t = 0; t < keys; ++t, row += value.row) {
@@ -158,7 +152,10 @@ template <int Columns>
 #pragma GCC unroll 8
   for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) store(output + e * panel_rows + v * lanes, sum[e][v]);
+    for (int v = 0; v < V; ++v) {
+      float* const to = output + e * panel_rows + v * lanes;
+      store(to, fresh ? sum[e][v] : fma(load(to), rescale[v], sum[e][v]));
+    }
 }
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first

@@ -13,10 +13,12 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// scores = exp(scores - m), row by row, and their sums are added to `total`.
+/// scores = exp(scores - m), row by row; `total`: their sums.
 template <bool Coarse>
 inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
-  constexpr int V = tuning.vectors;
+  constexpr int V = tuning.vectors, together = 4 / V; // four chains
+  vec sums[together * V];
+  for (vec& s : sums) s = vec(0.0f);
   auto const weigh = [&]<int Keys>(std::integral_constant<int, Keys>, long j) __attribute__((always_inline)) {
     float* const here = scores + j * panel_rows;
     vec x[Keys * V];
@@ -26,14 +28,17 @@ inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors
 #pragma GCC unroll 16
     for (int i = 0; i < Keys * V; ++i) {
       store(here + i * lanes, x[i]);
-      total[i % V] = total[i % V] + x[i];
+      sums[i] = sums[i] + x[i];
     }
   };
-  constexpr int together = 4 / V; // four chains
   long j = 0;
   for (; j + together <= keys; j += together) weigh(std::integral_constant<int, together>{}, j);
   if constexpr (together > 1)
     for (; j < keys; ++j) weigh(std::integral_constant<int, 1>{}, j);
+  for (int v = 0; v < V; ++v) {
+    total[v] = sums[v];
+    for (int i = V; i < together * V; i += V) total[v] = total[v] + sums[i + v];
+  }
 }
 
 /// One step of the online softmax: scores become weights exp(score - max), `max` and `sum` take them in, and
@@ -51,11 +56,9 @@ inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning
     rescale[v] = before - m[v];
   }
   exp_negative<false>(rescale);
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) total[v] = load(panel.sum + v * lanes) * rescale[v];
   exponentials<Coarse>(scores, keys, m, total);
 #pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) store(panel.sum + v * lanes, total[v]);
+  for (int v = 0; v < V; ++v) store(panel.sum + v * lanes, fma(load(panel.sum + v * lanes), rescale[v], total[v]));
 }
 
 } // namespace detail
