@@ -60,4 +60,15 @@ void add_ceiling(std::string const& name, double flops, double bytes, call (*pre
   all_cases().push_back(std::move(c));
 }
 
+void add_phase(std::string const& name, long depth, double flops, double scores, call (*prepare)()) {
+  named_case c;
+  c.what = {"phase", "f32", name.substr(0, name.find('/'))};
+  c.what.depth = depth;
+  c.name = "phase/" + name;
+  c.kept = scores;
+  c.flops = flops;
+  c.prepare = prepare;
+  all_cases().push_back(std::move(c));
+}
+
 } // namespace bench

@@ -24,7 +24,7 @@ import report
 from workers import HERE, Ours, Peer
 
 PEERS = ("pytorch", "flex", "onnxruntime", "openvino")
-KINDS = ("forward", "score", "decode", "short")
+KINDS = ("forward", "score", "decode", "short", "phase")
 
 
 def options():
@@ -91,7 +91,7 @@ def measured(case, plain, ceilings, ours, peers, rounds):
     for _ in range(rounds):
         for ceiling in ceilings:
             turn(ours[0], ceiling, beside, ceiling["name"])
-        for worker in [*ours, *peers]:
+        for worker in [*ours, *(peers if case["kind"] != "phase" else [])]:
             turn(worker, case, seconds, worker.column)
             if plain:  # only those who could do the case
                 turn(worker, plain, base, worker.column)
@@ -100,7 +100,7 @@ def measured(case, plain, ceilings, ours, peers, rounds):
 
 def rates(case, plain, ceilings, first, found):
     """Medians, and the ratios to the first column that the table shows, each the median of the rounds' own."""
-    row = {key: case[key] for key in ("name", "kind", "dtype", "score", "kept", "flops", "bytes")}
+    row = {key: case[key] for key in ("name", "kind", "dtype", "score", "depth", "kept", "flops", "bytes")}
     row["medians"] = {column: statistics.median(all_) for column, all_ in found["seconds"].items()}
     row["errors"] = found["errors"]
     row["rounds"] = found["seconds"]

@@ -34,6 +34,7 @@ bench::call const& ready(bench::named_case const& c) {
 
 void register_all() {
   bench::add_ceilings();
+  bench::add_phases();
   bench::add_forward();
   bench::add_scores();
   bench::add_decode();
