@@ -86,9 +86,8 @@ class Worker:
 class Ours(Worker):
     """A build of the benchmark program."""
 
-    def __init__(self, column, program, threads, seconds):
-        settings = [f"--threads={threads}", "--serve", f"--benchmark_min_time={seconds}"]
-        super().__init__(column, [program, *settings])
+    def __init__(self, column, program, *settings, environment=None):
+        super().__init__(column, [program, "--serve", *settings], environment)
 
     def time(self, case):
         """The answer for a case."""
@@ -98,8 +97,8 @@ class Ours(Worker):
 class Peer(Worker):
     """Another library."""
 
-    def __init__(self, column, threads, seconds, cache):
-        script = [sys.executable, str(HERE / "peers.py"), column]
+    def __init__(self, column, threads, seconds, cache, script="peers.py"):
+        script = [sys.executable, str(HERE / script), column]
         compiled = cache / f"{threads}-threads"  # the number of threads is part of what is compiled
         environment = {"TORCHINDUCTOR_CACHE_DIR": str(compiled), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         super().__init__(column, [*script, f"--threads={threads}", f"--seconds={seconds}"], environment)

@@ -100,27 +100,27 @@ void attentions(Check const& check) {
 
 /// What is made of the scores x, given a slope for each head and a length for each batch entry.
 namespace scores {
-inline constexpr struct {
+inline constexpr struct full_t {
   static constexpr char const* name = "full";
   auto operator()(auto const& x, auto const&, auto const&) const { return x; }
 } full;
-inline constexpr struct {
+inline constexpr struct causal_t {
   static constexpr char const* name = "causal";
   auto operator()(auto const& x, auto const&, auto const&) const { return masked(x, keep(attend::causal(s, t))); }
 } causal;
-inline constexpr struct {
+inline constexpr struct window_t {
   static constexpr char const* name = "window";
   auto operator()(auto const& x, auto const&, auto const&) const { return masked(x, keep(attend::window(s, t, 40, 9))); }
 } window;
-inline constexpr struct {
+inline constexpr struct softcap_t {
   static constexpr char const* name = "softcap";
   auto operator()(auto const& x, auto const&, auto const&) const { return 3 * tanh(x / 3); }
 } softcap;
-inline constexpr struct {
+inline constexpr struct alibi_t {
   static constexpr char const* name = "alibi";
   auto operator()(auto const& x, auto const& slopes, auto const&) const { return x + slopes * (index(t) - index(s)); }
 } alibi;
-inline constexpr struct {
+inline constexpr struct padding_t {
   static constexpr char const* name = "padding";
   auto operator()(auto const& x, auto const&, auto const& lengths) const { return masked(x, drop(attend::padding(t, lengths))); }
 } padding;
