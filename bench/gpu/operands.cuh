@@ -61,9 +61,10 @@ call softcap(problem const& p) {
 }
 template <class T, class D>
 call alibi_window(problem const& p) {
-  auto const slopes = copy_to(attend::cuda, alibi_slopes(p.heads));
-  return evaluation<T, D>(p, [slopes](auto& x) {
-    auto const biased = x.q * transpose(x.k) * x.scale + slopes * (index(t) - index(s));
+  auto slopes = copy_to(attend::cuda, alibi_slopes(p.heads));
+  auto const slope = std::make_shared<decltype(slopes)>(std::move(slopes));
+  return evaluation<T, D>(p, [slope](auto& x) {
+    auto const biased = x.q * transpose(x.k) * x.scale + *slope * (index(t) - index(s));
     return softmax(masked(biased, keep(attend::window(s, t, left_window, 0)))) * x.v;
   });
 }

@@ -9,9 +9,9 @@ int main(int arguments, char** argument) {
   using namespace attend::device_cases::scores;
   using attend::device_tests::check;
   return attend::device_tests::run(arguments, argument, [] {
-    fused<bf16>(check, "bf16", 64_c, full, causal, window);
-    fused<bf16>(check, "bf16", 80_c, full, window, softcap);
-    fused<bf16>(check, "bf16", 128_c, full, alibi, causal);
-    fused<bf16>(check, "bf16", 256_c, full, padding, window);
+    fused<bf16>(check, "bf16", {}, 64_c, full, causal, window);
+    fused<bf16>(check, "bf16", {}, 80_c, full, window, softcap);
+    fused<bf16>(check, "bf16", {}, 128_c, full, alibi, causal);
+    fused<bf16>(check, "bf16", {}, 256_c, full, padding, window);
   });
 }

@@ -9,9 +9,9 @@ int main(int arguments, char** argument) {
   using namespace attend::device_cases::scores;
   using attend::device_tests::check;
   return attend::device_tests::run(arguments, argument, [] {
-    fused<f16>(check, "f16", 64_c, full, softcap, alibi);
-    fused<f16>(check, "f16", 80_c, full, causal, padding);
-    fused<f16>(check, "f16", 128_c, full, window, softcap);
-    fused<f16>(check, "f16", 256_c, full, alibi, causal);
+    fused<f16>(check, "f16", {}, 64_c, full, softcap, alibi);
+    fused<f16>(check, "f16", {}, 80_c, full, causal, padding);
+    fused<f16>(check, "f16", {}, 128_c, full, window, softcap);
+    fused<f16>(check, "f16", {}, 256_c, full, alibi, causal);
   });
 }

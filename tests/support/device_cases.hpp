@@ -3,6 +3,7 @@
 // or in the emulator. Each calls check(what, f, x...) with f to be evaluated of the tensors x.
 #pragma once
 #include <attend/language.hpp>
+#include <cmath>
 #include <string>
 
 namespace attend::device_cases {
@@ -126,15 +127,21 @@ inline constexpr struct padding_t {
 } padding;
 } // namespace scores
 
-/// Fused attention of T with a head dim known to the compiler: rows and keys that fill no tile, query heads in groups,
-/// two lengths of keys, under each of the scores.
+/// Batches, key-value heads, query heads for each of them, rows and keys: many tiles, the last of them not full.
+struct attention_sizes {
+  long batches = 2, groups = 2, of_group = 2, rows = 131, keys = 331;
+};
+
+/// Fused attention of T with a head dim known to the compiler, query heads in groups and two lengths of keys, under each
+/// of the scores.
 template <class T, class Check, class D, class... Score>
-void fused(Check const& check, char const* dtype, D head_dim, Score const&... scores) {
-  auto const q = normal<T>(b = 2, g = 2, r = 2, s = 131, d = head_dim);
-  auto const k = normal<T>(b = 2, g = 2, t = 150, d = head_dim);
-  auto const v = normal<T>(b = 2, g = 2, t = 150, d = head_dim);
-  auto const slopes = uniform<float>(g = 2, r = 2);
-  auto const lengths = values<std::int32_t>({150, 67}, b = 2);
+void fused(Check const& check, char const* dtype, attention_sizes const& n, D head_dim, Score const&... scores) {
+  auto const q = normal<T>(b = n.batches, g = n.groups, r = n.of_group, s = n.rows, d = head_dim);
+  auto const k = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
+  auto const v = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
+  auto const slopes = uniform<float>(g = n.groups, r = n.of_group);
+  auto lengths = uninitialized<std::int32_t>(b = n.batches);
+  for (long i = 0; i < n.batches; ++i) lengths(b = i) = static_cast<std::int32_t>(n.keys / (i + 1));
   auto const one = [&](auto const& score) {
     auto const name = std::string(dtype) + " " + std::to_string(D::value) + " " + score.name;
     check(name.c_str(), [&](auto const& x, auto const& y, auto const& z, auto const& slope, auto const& length) {
