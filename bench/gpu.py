@@ -27,7 +27,8 @@ from compare import listing, measured, rates, write
 from workers import HERE, Ours, Peer
 
 BEGIN = time.monotonic()
-LIMITS = {"tests": 120, "checks": 100, "times": 300}  # seconds; what is left over is for starting and writing
+LIMITS = {"tests": 120, "checks": 100, "times": 300}  # seconds for each part
+ALL = 520  # and for all of it, the rest of nine minutes being for what does not look at a clock
 PEERS = ("flash", "cudnn", "flex")
 MATMUL = {"name": "ceiling/matmul", "kind": "ceiling", "rows": 8192, "flops": 2 * 8192**3, "bytes": 0}
 
@@ -38,12 +39,12 @@ CHECKS = (
     ("memcheck", "device.rows", "softmax"),
     ("memcheck", "device.products", "bias"),
     ("memcheck", "device.evaluation", ""),
-    ("memcheck", "device.fused_bf16", "80"),
+    ("memcheck", "device.fused_bf16", "bf16 80"),
     ("memcheck", "device.fused_f32", "256"),
     ("racecheck", "device.rows", "softmax"),
-    ("racecheck", "device.fused_bf16", "64"),
-    ("racecheck", "device.fused_f16", "128"),
-    ("racecheck", "device.fused_f32", "64"),
+    ("racecheck", "device.fused_bf16", "64 causal"),
+    ("racecheck", "device.fused_f16", "128 window"),
+    ("racecheck", "device.fused_f32", "64 full"),
 )
 
 
@@ -74,7 +75,7 @@ def libraries():
     for folder in wheels.submodule_search_locations if wheels else ():
         folders += [pathlib.Path(folder) / "cu13" / "lib", pathlib.Path(folder) / "cublas" / "lib"]
     found = [str(folder) for folder in folders if (folder / "libcublasLt.so.13").exists()]
-    return {"LD_LIBRARY_PATH": ":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH"), *found]))}
+    return {"LD_LIBRARY_PATH": ":".join(filter(None, [os.environ.get("LD_LIBRARY_PATH"), *found]))} if found else {}
 
 
 def run(command, environment, limit):
@@ -158,14 +159,14 @@ def times(chosen, results, environment, limit):
     ours = Ours("ours", program, "--seconds", str(chosen.seconds), environment=environment)
     peers = {name: Peer(name, 4, chosen.seconds, chosen.cache, "gpu_peers.py") for name in PEERS}
     path, rows = None, {}
+    for worker in (ours, *peers.values()):
+        worker.patience, worker.deadline = 90, end
     try:
         for case in sorted(cases, key=flexible):
             left = end - time.monotonic()
             if left < (30 if flexible(case) else 8):
                 results["skipped"].append(case["name"])
                 continue
-            for worker in (ours, *peers.values()):
-                worker.patience = min(left, 90)
             beside = [peers[name] for name in PEERS if name != "flex" or flexible(case)]
             found = measured(case, None, [MATMUL], [ours], beside, chosen.rounds, gauge=peers["flash"])
             rows[case["name"]] = {**rates(case, None, [MATMUL], "ours", found), "kept_flops": 4 * case["depth"] * case["kept"]}
@@ -194,10 +195,10 @@ def main():
     environment = libraries()
     device = device_of(chosen.programs / "bench_gpu", environment)
     failed, path = [], None
-    limits = {part: seconds * chosen.limit for part, seconds in LIMITS.items()}
+    limit = lambda part: chosen.limit * min(LIMITS[part], ALL - (time.monotonic() - BEGIN))
     if "error" in device:
         say(f"no CUDA device here ({device['error']}): the tests only say so, and nothing is timed")
-        failed, _ = tests(chosen.programs, environment, limits["tests"])
+        failed, _ = tests(chosen.programs, environment, limit("tests"))
     else:
         results = {
             "date": datetime.date.today().isoformat(),
@@ -214,14 +215,14 @@ def main():
         }
         say(f"{device['chip']}, driver {results['machine']['driver']}")
         if "tests" in chosen.parts:
-            failed, results["checks"]["Device tests"] = tests(chosen.programs, environment, limits["tests"])
+            failed, results["checks"]["Device tests"] = tests(chosen.programs, environment, limit("tests"))
         if "checks" in chosen.parts:
-            wrong, said = checks(chosen.programs, environment, limits["checks"])
+            wrong, said = checks(chosen.programs, environment, limit("checks"))
             failed += wrong
             results["checks"].update(said)
             say("; ".join(f"{tool}: {words}" for tool, words in said.items()))
         if "times" in chosen.parts:
-            path, wrong = times(chosen, results, environment, limits["times"])
+            path, wrong = times(chosen, results, environment, limit("times"))
             failed += wrong
         text = gpu_report.table(results)
         if path:

@@ -38,6 +38,20 @@ def failures(results):
     return [f"{NAMES.get(column, column)} failed at {name}: {why}  " for (column, why), name in found.items()]
 
 
+def timed(results):
+    """What was timed, and how."""
+    matmuls = [x for row in results["cases"] for x in row["ceilings"].values()]
+    text = []
+    if matmuls:
+        text.append(f"Matrix product of bf16, 8192 x 8192 x 8192, by PyTorch in between: {statistics.median(matmuls) / 1e12:.0f} TFLOP/s, "
+                    f"from {min(matmuls) / 1e12:.0f} to {max(matmuls) / 1e12:.0f}.  ")
+    text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all taking turns; medians.  ")
+    text.append(CONVENTIONS)
+    names = [NAMES.get(column, column) for column in results["columns"]]
+    header = ["TFLOP/s", *names, "share of the matrix product", "ours / best peer"]
+    return "\n".join([*text, aligned(header, [line(results, row) for row in results["cases"]])])
+
+
 def table(results):
     """All of it."""
     m = results["machine"]
@@ -48,15 +62,8 @@ def table(results):
         text.append(f"Missing: {NAMES[column]} ({why}).  ")
     for part, said in results["checks"].items():
         text.append(f"{part}: {said}.  ")
-    matmuls = [x for row in results["cases"] for x in row["ceilings"].values()]
-    if matmuls:
-        text.append(f"Matrix product of bf16, 8192 x 8192 x 8192, by PyTorch in between: {statistics.median(matmuls) / 1e12:.0f} TFLOP/s, "
-                    f"from {min(matmuls) / 1e12:.0f} to {max(matmuls) / 1e12:.0f}.  ")
-    text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all taking turns; medians.  ")
-    text.append(CONVENTIONS)
-    names = [NAMES.get(column, column) for column in results["columns"]]
     if results["cases"]:
-        text.append(aligned(["TFLOP/s", *names, "share of the matrix product", "ours / best peer"], [line(results, row) for row in results["cases"]]))
+        text.append(timed(results))
     text += failures(results)
     if results["skipped"]:
         text.append(f"Skipped, for want of time: {', '.join(results['skipped'])}.")

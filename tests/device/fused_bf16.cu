@@ -13,5 +13,9 @@ int main(int arguments, char** argument) {
     fused<bf16>(check, "bf16", {}, 80_c, full, window, softcap);
     fused<bf16>(check, "bf16", {}, 128_c, full, alibi, causal);
     fused<bf16>(check, "bf16", {}, 256_c, full, padding, window);
+    attend::device_cases::attention_sizes const many{1, 1, 2, 700, 1500};
+    fused<bf16>(check, "many of bf16", many, 64_c, full, causal, window);
+    fused<bf16>(check, "many of bf16", many, 128_c, full, causal);
+    fused<bf16>(check, "many of bf16", many, 256_c, full, window);
   });
 }

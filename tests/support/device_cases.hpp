@@ -139,7 +139,7 @@ void fused(Check const& check, char const* dtype, attention_sizes const& n, D he
   auto const q = normal<T>(b = n.batches, g = n.groups, r = n.of_group, s = n.rows, d = head_dim);
   auto const k = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
   auto const v = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
-  auto const slopes = uniform<float>(g = n.groups, r = n.of_group);
+  auto const slopes = uniform<T>(g = n.groups, r = n.of_group);
   auto lengths = uninitialized<std::int32_t>(b = n.batches);
   for (long i = 0; i < n.batches; ++i) lengths(b = i) = static_cast<std::int32_t>(n.keys / (i + 1));
   auto const one = [&](auto const& score) {
