@@ -186,7 +186,8 @@ def main():
                 results["cases"].append({"threads": threads, **row})
                 results["peers"].update({worker.column: worker.version for worker in peers})
                 results["peers_missing"] = {worker.column: worker.refusal for worker in peers if worker.refusal}
-                write(results, chosen.results, results["machine"]["cpu"], report.table(results))  # so that a run cut short leaves what it had
+                # so that a run cut short leaves what it had
+                write(results, chosen.results, results["machine"]["cpu"], report.table(results))
         finally:
             for worker in [*ours, *peers]:
                 worker.end()

@@ -5,9 +5,9 @@
     make gpu                      builds the programs into build/gpu/bin, then runs this
     python3 bench/gpu.py          where build/gpu/bin was copied from such a machine: wants no package but PyTorch
 
-Three parts, each with a limit of its own: the device tests against the oracle, a few of them under compute-sanitizer, and
-times by CUDA events. Prints one table last and writes it, with all medians as JSON, to bench/results/. Fails where a test
-or a check does; without a device it says so and ends well.
+Three parts, each with a limit of its own: the device tests against the oracle, a few of them under compute-sanitizer,
+and times by CUDA events. Prints one table last and writes it, with all medians as JSON, to bench/results/. Fails where a
+test or a check does; without a device it says so and ends well.
 """
 import argparse
 import concurrent.futures
@@ -56,14 +56,15 @@ def say(words):
 def options():
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=pathlib.Path, default=HERE.parent / "build" / "gpu" / "bin", metavar="FOLDER")
+    build = HERE.parent / "build"
+    parser.add_argument("--programs", type=pathlib.Path, default=build / "gpu" / "bin", metavar="FOLDER")
     parser.add_argument("--parts", nargs="+", choices=LIMITS, default=list(LIMITS), help="of the three (all)")
     parser.add_argument("--only", default="", metavar="REGEX", help="time only cases whose name matches")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side (3)")
     parser.add_argument("--seconds", type=float, default=0.05, help="least time of a turn (0.05)")
     parser.add_argument("--limit", type=float, default=1, metavar="FACTOR", help="of the parts' limits (1)")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results", help="folder for table and JSON")
-    parser.add_argument("--cache", type=pathlib.Path, default=HERE.parent / "build" / "bench-cache", help="folder for what peers compile")
+    parser.add_argument("--cache", type=pathlib.Path, default=build / "bench-cache", help="for what peers compile")
     return parser.parse_args()
 
 
@@ -114,26 +115,31 @@ def tests(programs, environment, limit):
             count = re.search(r"(\d+) passed", lines[-1])
             passed += int(count.group(1)) if count else 0
             if status != 0:
-                failed += [f"{name}: {line[:300]}" for line in lines if "FAILED" in line][:5] or [f"{name}: exit {status}: {lines[-1][:300]}"]
+                words = [line for line in lines if "FAILED" in line][:5] or [f"exit {status}: {lines[-1]}"]
+                failed += [f"{name}: {line[:300]}" for line in words]
     return failed, f"{passed} passed" + (f", {len(failed)} or more failed" if failed else "")
 
 
 def checks(programs, environment, limit):
     """Runs the small tests under compute-sanitizer; what failed, and a word on each tool."""
-    homes = [os.environ.get(name, "") for name in ("CUDA_PATH", "CUDA_HOME")] + ["/usr/local/cuda"]
-    checker = shutil.which("compute-sanitizer", path=os.pathsep.join([os.environ.get("PATH", ""), *(f"{home}/bin" for home in homes)]))
+    homes = [os.environ[name] for name in ("CUDA_PATH", "CUDA_HOME") if name in os.environ] + ["/usr/local/cuda"]
+    folders = [os.environ.get("PATH", ""), *(f"{home}/bin" for home in homes)]
+    checker = shutil.which("compute-sanitizer", path=os.pathsep.join(folders))
     if not checker:
         return [], {"compute-sanitizer": "not on this machine"}
     end = time.monotonic() + limit
-    command = lambda tool, program, part: [checker, "--tool", tool, "--error-exitcode", "9", programs / program, *([part] if part else [])]
+    flags = ("--error-exitcode", "9")
+    command = lambda tool, program, part: [checker, "--tool", tool, *flags, programs / program, *([part] if part else [])]
     _, output = run(command("memcheck", "device.passes", "a number"), environment, 60)
     if "ERROR SUMMARY" not in output or "not supported" in output.lower():
-        why = next((line.strip("= ") for line in output.splitlines() if "rror" in line or "not supported" in line.lower()), "no summary")
+        words = [line.strip("= ") for line in output.splitlines() if "rror" in line or "not supported" in line.lower()]
+        why = words[0] if words else "no summary"
         return [], {"compute-sanitizer": f"refused here ({why[:120]})"}
 
     failed, said = [], {}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        ran = {pool.submit(lambda check: run(command(*check), environment, end - time.monotonic()), check): check for check in CHECKS}
+        one = lambda check: run(command(*check), environment, end - time.monotonic())
+        ran = {pool.submit(one, check): check for check in CHECKS}
         for future in concurrent.futures.as_completed(ran):
             (tool, program, part), (status, output) = ran[future], future.result()
             how = "out of time" if status is None else "clean" if status == 0 else "FAILED"
@@ -142,7 +148,8 @@ def checks(programs, environment, limit):
             if how == "FAILED":
                 words = [line for line in output.splitlines() if line.startswith("=========") or "FAILED" in line]
                 failed += [f"{tool} {program} {part}: {line[:300]}" for line in words[:8] or output.splitlines()[-3:]]
-    return failed, {tool: ", ".join(f"{all_.count(how)} {how}" for how in sorted(set(all_))) for tool, all_ in said.items()}
+    counts = lambda all_: ", ".join(f"{all_.count(how)} {how}" for how in sorted(set(all_)))
+    return failed, {tool: counts(all_) for tool, all_ in said.items()}
 
 
 def flexible(case):
@@ -155,7 +162,8 @@ def times(chosen, results, environment, limit):
     end = time.monotonic() + limit
     program = chosen.programs / "bench_gpu"
     listed = listing(program)
-    cases = [{**case, "constants": listed["scores"]} for case in listed["cases"] if re.search(chosen.only, case["name"])]
+    wanted = [case for case in listed["cases"] if re.search(chosen.only, case["name"])]
+    cases = [{**case, "constants": listed["scores"]} for case in wanted]
     ours = Ours("ours", program, "--seconds", str(chosen.seconds), environment=environment)
     peers = {name: Peer(name, 4, chosen.seconds, chosen.cache, "gpu_peers.py") for name in PEERS}
     path, rows = None, {}
@@ -169,7 +177,11 @@ def times(chosen, results, environment, limit):
                 continue
             beside = [peers[name] for name in PEERS if name != "flex" or flexible(case)]
             found = measured(case, None, [MATMUL], [ours], beside, chosen.rounds, gauge=peers["flash"])
-            rows[case["name"]] = {**rates(case, None, [MATMUL], "ours", found), "kept_flops": 4 * case["depth"] * case["kept"]}
+            for worker in (ours, *beside):
+                if "cuda" in found["errors"].get(worker.column, "").lower():
+                    worker.end()  # CUDA answers nothing more in a process in which a kernel has failed
+            row = rates(case, None, [MATMUL], "ours", found)
+            rows[case["name"]] = {**row, "kept_flops": 4 * case["depth"] * case["kept"]}
             results["cases"] = [rows[other["name"]] for other in cases if other["name"] in rows]
             results["peers"] = {name: worker.version for name, worker in peers.items() if worker.version != name}
             results["peers_missing"] = {name: worker.refusal for name, worker in peers.items() if worker.refusal}
@@ -184,8 +196,8 @@ def times(chosen, results, environment, limit):
 def driver():
     """The driver's version."""
     try:
-        asked = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True, timeout=30)
-        return asked.stdout.strip().splitlines()[0]
+        question = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        return subprocess.run(question, capture_output=True, text=True, timeout=30).stdout.strip().splitlines()[0]
     except (OSError, IndexError, subprocess.TimeoutExpired):
         return "unknown"
 

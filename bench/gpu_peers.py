@@ -63,7 +63,7 @@ class Sdpa(peers.PyTorch):
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         if case["kind"] == "ceiling":
-            x, y = (torch.randn(2 * (case["rows"],), device="cuda").to(torch.bfloat16) for _ in range(2))
+            x, y = (torch.randn(2 * (case["rows"],), device="cuda").to(torch.bfloat16) for _ in "xy")
             return Repeated(lambda: x @ y)
         if case["dtype"] not in self.backends:
             raise NotImplementedError(case["dtype"])

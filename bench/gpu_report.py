@@ -7,10 +7,10 @@ from report import advantage, aligned, cell, label
 NAMES = {"flash": "SDPA flash", "cudnn": "SDPA cuDNN", "flex": "FlexAttention"}
 
 CONVENTIONS = """\
-TFLOP/s of 4 D operations for every score that the mask keeps. Shapes are batch x heads x queries and keys x head dim; 16k
-tokens a batch but for 32x8x128x64, of 16 heads, of 8 where the head dim is 256. f32 under "SDPA flash" is PyTorch's
-memory-efficient kernel. Times are of a graph of calls, between events; "ours / best peer" is the ratio of speeds, above 1
-where ours is faster.
+TFLOP/s of 4 D operations for every score that the mask keeps. Shapes are batch x heads x queries and keys x head dim;
+16k tokens but for 32x8x128x64; 16 heads, 8 where the head dim is 256. f32 under "SDPA flash" is PyTorch's
+memory-efficient kernel. Times are of a graph of calls, between events; "ours / best peer" is the ratio of speeds, above
+1 where ours is faster.
 """
 
 
@@ -43,8 +43,9 @@ def timed(results):
     matmuls = [x for row in results["cases"] for x in row["ceilings"].values()]
     text = []
     if matmuls:
-        text.append(f"Matrix product of bf16, 8192 x 8192 x 8192, by PyTorch in between: {statistics.median(matmuls) / 1e12:.0f} TFLOP/s, "
-                    f"from {min(matmuls) / 1e12:.0f} to {max(matmuls) / 1e12:.0f}.  ")
+        least, middle, most = (f(matmuls) / 1e12 for f in (min, statistics.median, max))
+        text.append(f"Matrix product of bf16, 8192 x 8192 x 8192, by PyTorch in between: {middle:.0f} TFLOP/s, "
+                    f"from {least:.0f} to {most:.0f}.  ")
     text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all taking turns; medians.  ")
     text.append(CONVENTIONS)
     names = [NAMES.get(column, column) for column in results["columns"]]
@@ -56,7 +57,8 @@ def table(results):
     """All of it."""
     m = results["machine"]
     text = [f"# {m['chip']}, {results['date']}\n"]
-    text.append(f"Driver {m['driver']}, which takes CUDA {m['driver_takes_CUDA']}; ours built with CUDA {m['built_with_CUDA']}.  ")
+    text.append(f"Driver {m['driver']}, which takes CUDA {m['driver_takes_CUDA']}; "
+                f"ours built with CUDA {m['built_with_CUDA']}.  ")
     text.append(f"Peers: {', '.join(results['peers'].values()) or 'none'}.  ")
     for column, why in results["peers_missing"].items():
         text.append(f"Missing: {NAMES[column]} ({why}).  ")

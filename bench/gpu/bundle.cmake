@@ -6,7 +6,8 @@ file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs}
   RESOLVED_DEPENDENCIES_VAR libraries UNRESOLVED_DEPENDENCIES_VAR elsewhere
   PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|rt|dl|pthread|stdc\\+\\+|gcc_s)\\.so" "^libcu")
 foreach(library IN LISTS libraries)
-  file(COPY "${library}" DESTINATION "${FOLDER}" FOLLOW_SYMLINK_CHAIN)
+  cmake_path(GET library FILENAME name)
+  file(COPY_FILE "${library}" "${FOLDER}/${name}" ONLY_IF_DIFFERENT) # a file, even where that is a link
 endforeach()
 if(elsewhere)
   message(WARNING "not found: ${elsewhere}")

@@ -3,8 +3,6 @@
 
 namespace bench {
 
-void add_depth_256() {
-  add_lengths<attend::bf16, decltype(256_c)>(8);
-}
+void add_depth_256() { add_lengths<attend::bf16, decltype(256_c)>(8); }
 
 } // namespace bench

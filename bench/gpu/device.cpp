@@ -54,7 +54,12 @@ repeated::repeated(call const& one) : one_(one) {
   calls_ = std::clamp(std::lround(1e-3 / std::max(stopwatch().seconds(one_), 1e-6)), 1l, 200l);
   cudaGraph_t graph = nullptr;
   must(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal));
-  for (long i = 0; i < calls_; ++i) one_();
+  try {
+    for (long i = 0; i < calls_; ++i) one_();
+  } catch (...) {
+    static_cast<void>(cudaStreamEndCapture(stream(), &graph));
+    throw;
+  }
   must(cudaStreamEndCapture(stream(), &graph));
   auto const status = cudaGraphInstantiate(&graph_, graph, 0);
   static_cast<void>(cudaGraphDestroy(graph));

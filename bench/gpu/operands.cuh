@@ -17,7 +17,8 @@ void fill(Tensor& x, long skip) {
   static auto const block = copy_to(attend::cuda, attend::normal<T>(s = 1 << 20));
   for (long at = 0; at < x.size();) {
     long const from = (at + skip) % block.size(), count = std::min(block.size() - from, x.size() - at);
-    must(cudaMemcpyAsync(x.data() + at, block.data() + from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyDeviceToDevice, stream()));
+    must(cudaMemcpyAsync(x.data() + at, block.data() + from, static_cast<std::size_t>(count) * sizeof(T),
+                         cudaMemcpyDeviceToDevice, stream()));
     at += count;
   }
 }
