@@ -13,7 +13,7 @@ double kept_scores(problem const& p) {
   for (long i = 0; i < p.queries; ++i) {
     long kept = p.keys;
     if (p.score == "causal") kept = i + 1;
-    if (p.score == "window") kept = std::min(i, left_window) + 1;
+    if (p.score.ends_with("window")) kept = std::min(i, left_window) + 1;
     if (p.score == "documents") kept = std::min(document, p.keys - i / document * document);
     sum += static_cast<double>(std::min(kept, p.keys));
   }

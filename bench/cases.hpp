@@ -12,7 +12,7 @@ namespace bench {
 struct problem {
   std::string kind;  ///< forward, score, decode, short, phase or ceiling
   std::string dtype; ///< f32 or bf16
-  std::string score; ///< full, causal, softcap, alibi, window or documents
+  std::string score; ///< full, causal, softcap, alibi, window, alibi-window or documents
   long batch = 1, heads = 1, groups = 1, queries = 1, keys = 1, depth = 1;
 };
 
