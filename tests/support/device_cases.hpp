@@ -133,13 +133,13 @@ struct attention_sizes {
 };
 
 /// Fused attention of T with a head dim known to the compiler, query heads in groups and two lengths of keys, under each
-/// of the scores.
+/// of the scores. ALiBi's slopes, and so its result, are of f32.
 template <class T, class Check, class D, class... Score>
 void fused(Check const& check, char const* dtype, attention_sizes const& n, D head_dim, Score const&... scores) {
   auto const q = normal<T>(b = n.batches, g = n.groups, r = n.of_group, s = n.rows, d = head_dim);
   auto const k = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
   auto const v = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
-  auto const slopes = uniform<T>(g = n.groups, r = n.of_group);
+  auto const slopes = uniform<float>(g = n.groups, r = n.of_group);
   auto lengths = uninitialized<std::int32_t>(b = n.batches);
   for (long i = 0; i < n.batches; ++i) lengths(b = i) = static_cast<std::int32_t>(n.keys / (i + 1));
   auto const one = [&](auto const& score) {
