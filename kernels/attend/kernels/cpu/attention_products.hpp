@@ -125,44 +125,37 @@ inline void score_products(float const* query, long depth, tile_view key, long k
 }
 
 /// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e; where
-/// output is `fresh` it is not read. A few keys are summed by themselves before they are added: one chain over all keys
-/// would gather the rounding errors of its whole length.
+/// output is `fresh` it is not read. The keys are summed by themselves first: one chain over all tiles would gather the
+/// rounding errors of its whole length.
 template <int Columns>
 [[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
                                     float* output, bool fresh) {
   constexpr int V = tuning.vectors;
+  vec sum[Columns][V];
+#pragma GCC unroll 8
+  for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
   float const* row = value.data;
-  vec factor[V];
-  for (int v = 0; v < V; ++v) factor[v] = rescale[v];
-  for (long t = 0; t < keys;) {
-    vec sum[Columns][V];
-#pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
-    long const end = t + tuning.chain < keys ? t + tuning.chain : keys;
 #pragma GCC unroll 4
-    for (; t < end; ++t, row += value.row) {
-      vec p[V];
+  for (long t = 0; t < keys; ++t, row += value.row) {
+    vec p[V];
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) p[v] = load(weights + t * panel_rows + v * lanes);
+    for (int v = 0; v < V; ++v) p[v] = load(weights + t * panel_rows + v * lanes);
 #pragma GCC unroll 8
-      for (int e = 0; e < Columns; ++e) {
-        vec const x(row[e]);
+    for (int e = 0; e < Columns; ++e) {
+      vec const x(row[e]);
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) sum[e][v] = fma(p[v], x, sum[e][v]);
-      }
+      for (int v = 0; v < V; ++v) sum[e][v] = fma(p[v], x, sum[e][v]);
     }
-#pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) {
-        float* const to = output + e * panel_rows + v * lanes;
-        store(to, fresh ? sum[e][v] : fma(load(to), factor[v], sum[e][v]));
-      }
-    fresh = false;
-    for (vec& f : factor) f = vec(1.0f);
   }
+#pragma GCC unroll 8
+  for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      float* const to = output + e * panel_rows + v * lanes;
+      store(to, fresh ? sum[e][v] : fma(load(to), rescale[v], sum[e][v]));
+    }
 }
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first

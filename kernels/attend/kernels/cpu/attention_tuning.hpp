@@ -12,7 +12,6 @@ struct attention_tuning {
   int vectors;    // of a panel
   int group;      // accumulators of a vector
   int key_block;  // keys between two rescales of the output
-  int chain;      // keys summed one after the other
   int lines;      // of memory asked for ahead with every group of keys
   long bytes_ahead; // of keys and values that are worth asking for one position ahead
   int panels;     // of a work item, which share the tiles of keys and values
@@ -20,8 +19,8 @@ struct attention_tuning {
 };
 
 inline constexpr attention_tuning tuning = machine::lanes == 16
-                                               ? attention_tuning{4, 6, 128, 64, 8, 256 << 10, 1, 2} // 32 registers
-                                               : attention_tuning{2, 6, 128, 64, 8, 128 << 10, 4, 8}; // 16 registers
+                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 1, 2} // 32 registers
+                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8}; // 16 registers
 inline constexpr int panel_rows = tuning.vectors * machine::lanes;
 
 } // namespace ATTEND_DETAIL_ISA
