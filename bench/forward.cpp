@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention over whole sequences, full and causal; and many queries of few keys.
-#include "formulas.hpp"
+#include "operands.hpp"
 
 namespace bench {
 namespace {

@@ -4,13 +4,12 @@
 //   bench [--threads N] [--benchmark_filter=REGEX ...]     a table, as Google Benchmark prints it
 //   bench [--threads N] --list                             the compiler and every case as one JSON object
 //   bench [--threads N] --serve                            reads a case's name a line, answers with JSON a line
-#include "cases.hpp"
+#include "listing.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <iostream>
 #include <list>
-#include <nlohmann/json.hpp>
 #include <oneapi/tbb/global_control.h>
 #include <string>
 #include <utility>
@@ -34,6 +33,7 @@ bench::call const& ready(bench::named_case const& c) {
 
 void register_all() {
   bench::add_ceilings();
+  bench::add_phases();
   bench::add_forward();
   bench::add_scores();
   bench::add_decode();
@@ -62,26 +62,9 @@ json listing() {
 #else
   char const* const vectors = "baseline";
 #endif
-  json cases = json::array();
-  for (auto const& c : bench::all_cases())
-    cases.push_back({{"name", c.name},
-                     {"kind", c.what.kind},
-                     {"dtype", c.what.dtype},
-                     {"score", c.what.score},
-                     {"batch", c.what.batch},
-                     {"heads", c.what.heads},
-                     {"groups", c.what.groups},
-                     {"queries", c.what.queries},
-                     {"keys", c.what.keys},
-                     {"depth", c.what.depth},
-                     {"kept", c.kept},
-                     {"flops", c.flops},
-                     {"bytes", c.bytes}});
-  return {{"compiler", compiler},
-          {"flags", BENCH_FLAGS},
-          {"vectors", vectors},
-          {"cases", cases},
-          {"scores", {{"cap", bench::cap}, {"window", bench::left_window}, {"document", bench::document}}}};
+  json all = bench::listing_of_cases();
+  all.update({{"compiler", compiler}, {"flags", BENCH_FLAGS}, {"vectors", vectors}});
+  return all;
 }
 
 // Keeps the seconds of a call where the console reporter would print them.

@@ -2,7 +2,7 @@
 // The peak memory of attention of one head, measured by the process that computes it.
 //
 //   bench_memory LENGTH [THREADS]      prints a JSON object: the length, its operands' and result's bytes, the growth
-#include "formulas.hpp"
+#include "operands.hpp"
 #include <cstdlib>
 #include <fstream>
 #include <iostream>

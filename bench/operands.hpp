@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Random queries, keys and values, and room for the result.
 #pragma once
-#include "cases.hpp"
+#include "formulas.hpp"
 #include <attend/attend.hpp>
-#include <cmath>
 #include <memory>
 
 namespace bench {
-
-using namespace attend::dims;
-using namespace attend::literals;
 
 /// As many key-value heads as query heads; D is the head dim, an integral constant.
 template <class T, class D>

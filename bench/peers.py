@@ -25,18 +25,20 @@ def shapes(case):
     return (*batch, rows, case["depth"]), (*batch, case["keys"], case["depth"])
 
 
-def torch_operands(case):
+def torch_operands(case, device):
     """Normally distributed query, key and value as PyTorch's tensors."""
     import torch
 
     torch.manual_seed(0)
     of_query, of_key = shapes(case)
     dtype = getattr(torch, DTYPES[case["dtype"]])
-    return [torch.randn(shape, dtype=torch.float32).to(dtype) for shape in (of_query, of_key, of_key)]
+    return [torch.randn(shape, dtype=torch.float32, device=device).to(dtype) for shape in (of_query, of_key, of_key)]
 
 
 class PyTorch:
     """torch.nn.functional.scaled_dot_product_attention."""
+
+    device = "cpu"
 
     def __init__(self, threads):
         import torch
@@ -51,7 +53,7 @@ class PyTorch:
 
         if case["score"] not in ("full", "causal"):
             raise NotImplementedError(case["score"])
-        query, key, value = torch_operands(case)
+        query, key, value = torch_operands(case, self.device)
         attention = torch.nn.functional.scaled_dot_product_attention
         return lambda: attention(query, key, value, is_causal=case["score"] == "causal")
 
@@ -71,24 +73,26 @@ class Flex(PyTorch):
         import torch
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-        query, key, value = torch_operands(case)
+        query, key, value = torch_operands(case, self.device)
         constants, name = case["constants"], case["score"]
         cap, window, document = constants["cap"], constants["window"], constants["document"]
         heads = case["heads"]
-        slopes = torch.tensor([2.0 ** (-8 * (head + 1) / heads) for head in range(heads)])
-        documents = torch.arange(max(case["queries"], case["keys"])) // document
+        slopes = torch.tensor([2.0 ** (-8 * (head + 1) / heads) for head in range(heads)], device=self.device)
+        documents = torch.arange(max(case["queries"], case["keys"]), device=self.device) // document
         scores = {
             "softcap": lambda x, b, h, i, j: cap * torch.tanh(x / cap),
             "alibi": lambda x, b, h, i, j: x + slopes[h] * (j - i),
         }
+        scores["alibi-window"] = scores["alibi"]
         masks = {
             "causal": lambda b, h, i, j: j <= i,
             "window": lambda b, h, i, j: (j <= i) & (i - j <= window),
             "documents": lambda b, h, i, j: documents[i] == documents[j],
         }
+        masks["alibi-window"] = masks["window"]
         mask = None
         if name in masks:
-            mask = create_block_mask(masks[name], None, None, case["queries"], case["keys"], device="cpu")
+            mask = create_block_mask(masks[name], None, None, case["queries"], case["keys"], device=self.device)
         compiled = torch.compile(flex_attention, dynamic=False)
         return lambda: compiled(query, key, value, score_mod=scores.get(name), block_mask=mask)
 
@@ -211,7 +215,7 @@ def words_of(error):
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:160]
 
 
-def serve(peer, seconds, answer):
+def serve(peer, seconds, answer, measure):
     """Answers case after case; those asked for last stay ready, the case and the one it is compared with."""
     ready = {}
     for line in sys.stdin:
@@ -223,15 +227,16 @@ def serve(peer, seconds, answer):
                 call = peer.prepare(case)
                 call()
                 ready[case["name"]] = call
-            mean, calls = mean_seconds(ready[case["name"]], seconds)
+            mean, calls = measure(ready[case["name"]], seconds)
             answer({"seconds": mean, "calls": calls})
         except Exception as error:  # whatever a library throws is its answer
             answer({"error": words_of(error)})
 
 
-def main():
+def main(peers=PEERS, measure=mean_seconds):
+    """Serves one of the peers, its functions timed by `measure`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("peer", choices=peers)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.3, help="least time measured for an answer")
     arguments = parser.parse_args()
@@ -245,13 +250,13 @@ def main():
         answers.write(json.dumps(words) + "\n")
 
     try:
-        peer = PEERS[arguments.peer](arguments.threads)
+        peer = peers[arguments.peer](arguments.threads)
     except Exception as error:
         answer({"error": words_of(error)})
         return
     answer({"version": peer.version})
     with contextlib.suppress(KeyboardInterrupt):
-        serve(peer, arguments.seconds, answer)
+        serve(peer, arguments.seconds, answer, measure)
 
 
 if __name__ == "__main__":

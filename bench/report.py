@@ -102,6 +102,26 @@ def short(results, threads):
     return part(results, "short", threads, ["ms, few keys", *names_of(results), "ours / best peer"], line)
 
 
+def phases(results, threads):
+    """The steps of the fused kernel, each alone in the cache: what the whole can reach, and which step keeps it from more."""
+    steps = ("scores", "softmax", "output")
+    rows = []
+    for depth in sorted({row["depth"] for row in results["cases"] if row["kind"] == "phase"}):
+        found = {row["score"]: row for row in results["cases"]
+                 if row["kind"] == "phase" and row["threads"] == threads and row["depth"] == depth}
+        for column in results["columns"][:len(results["ours"])]:
+            seconds = {step: found[step]["medians"].get(column) for step in steps if step in found}
+            if len(seconds) < len(steps) or None in seconds.values():
+                continue
+            peak = next(iter(found["scores"]["ceilings"].values()))
+            share = lambda flops, time: f"{100 * flops / time / peak:.0f} %"
+            total, flops = sum(seconds.values()), sum(row["flops"] for row in found.values())
+            rows.append([f"D {depth}, {column}", *(share(found[step]["flops"], seconds[step]) for step in ("scores", "output")),
+                         f"{100 * seconds['softmax'] / total:.0f} %", share(flops, total)])
+    header = ["f32, in the cache", "q k, of FMA peak", "p v, of FMA peak", "softmax, of the time", "all three, of FMA peak"]
+    return aligned(header, rows) + "\n" if rows else ""
+
+
 def memory(results):
     """Peak memory of one head by length."""
     if not results.get("memory"):
@@ -137,7 +157,7 @@ def table(results):
     text.append(f"{results['rounds']} rounds of at least {results['seconds']} s a turn, all taking turns; medians.  ")
     text.append(CONVENTIONS)
     for threads in results["threads"]:
-        parts = "".join(f(results, threads) for f in (forward, score, decode, short))
+        parts = "".join(f(results, threads) for f in (forward, phases, score, decode, short))
         if parts:
             text.append(f"## {threads} {'thread' if threads == 1 else 'threads'}\n\n{parts}")
     return "\n".join(text) + memory(results) + accuracy(results)

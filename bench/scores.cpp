@@ -9,8 +9,7 @@ using depth = decltype(64_c);
 
 template <class T>
 call softcap(problem const& p) {
-  return evaluation<T, depth>(p,
-                              [](auto& x) { return softmax(cap * tanh(x.q * transpose(x.k) * x.scale / cap)) * x.v; });
+  return evaluation<T, depth>(p, softcap_attention);
 }
 
 template <class T>
@@ -22,10 +21,7 @@ call window(problem const& p) {
 
 template <class T>
 call alibi(problem const& p) {
-  auto slopes = attend::uninitialized<float>(n = p.heads); // 2^-1 ... 2^-8 for eight heads
-  for (long i = 0; i < p.heads; ++i)
-    slopes(n = i) = std::exp2(-8.f * static_cast<float>(i + 1) / static_cast<float>(p.heads));
-  auto const slope = std::make_shared<decltype(slopes)>(std::move(slopes));
+  auto const slope = std::make_shared<decltype(alibi_slopes(1))>(alibi_slopes(p.heads));
   return evaluation<T, depth>(
       p, [slope](auto& x) { return softmax(x.q * transpose(x.k) * x.scale + *slope * (index(t) - index(s))) * x.v; });
 }

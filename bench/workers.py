@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Processes that time one case on request; only the one whose turn it is runs, the others are stopped."""
 import json
+import math
 import os
 import pathlib
 import select
 import signal
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -15,6 +17,7 @@ class Worker:
     """One process of a column of the table, spoken to by a line each way."""
 
     patience = 900  # seconds for an answer, compiling included
+    deadline = math.inf  # by time.monotonic(): no answer is waited for any longer
 
     def __init__(self, column, command, environment=None):
         self.column, self.command, self.environment = column, command, environment
@@ -41,7 +44,8 @@ class Worker:
 
     def answer(self):
         """The next line of the process as an object; an error where it ends or takes too long."""
-        if not select.select([self.process.stdout], [], [], self.patience)[0]:
+        patience = min(self.patience, max(self.deadline - time.monotonic(), 0))
+        if not select.select([self.process.stdout], [], [], patience)[0]:
             self.end()
             return {"error": "took too long"}
         line = self.process.stdout.readline()
@@ -86,9 +90,8 @@ class Worker:
 class Ours(Worker):
     """A build of the benchmark program."""
 
-    def __init__(self, column, program, threads, seconds):
-        settings = [f"--threads={threads}", "--serve", f"--benchmark_min_time={seconds}"]
-        super().__init__(column, [program, *settings])
+    def __init__(self, column, program, *settings, environment=None):
+        super().__init__(column, [program, "--serve", *settings], environment)
 
     def time(self, case):
         """The answer for a case."""
@@ -98,8 +101,8 @@ class Ours(Worker):
 class Peer(Worker):
     """Another library."""
 
-    def __init__(self, column, threads, seconds, cache):
-        script = [sys.executable, str(HERE / "peers.py"), column]
+    def __init__(self, column, threads, seconds, cache, script="peers.py"):
+        script = [sys.executable, str(HERE / script), column]
         compiled = cache / f"{threads}-threads"  # the number of threads is part of what is compiled
         environment = {"TORCHINDUCTOR_CACHE_DIR": str(compiled), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         super().__init__(column, [*script, f"--threads={threads}", f"--seconds={seconds}"], environment)

@@ -70,6 +70,10 @@ TEST(cases, products) {
   EXPECT_GT(emulator::matrix_products, emulator::finished_products); // a pass finishes some
 }
 TEST(cases, attentions) { device_cases::attentions(check); }
+TEST(cases, fused) { // those that a device runs longer, of more types and head dims
+  namespace of = device_cases::scores;
+  device_cases::fused<bf16>(check, "bf16", {2, 1, 2, 20, 150}, 80_c, of::full, of::causal, of::window, of::softcap, of::alibi, of::padding);
+}
 
 TEST(attention, routes) {
   auto const q = normal<f16>(s = 20, d = 32_c);

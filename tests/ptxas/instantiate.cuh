@@ -6,8 +6,8 @@
 
 namespace attend::tests {
 
-template <class T, class Score>
-cudaError_t launch(cudaStream_t stream, cuda::attention_problem<T, T, 3> const& problem, Score const& score,
+template <class T, class Out, class Score>
+cudaError_t launch(cudaStream_t stream, cuda::attention_problem<T, Out, 3> const& problem, Score const& score,
                    cuda::attention_results<void, float, 3> const& sums) {
   return cuda::attention<empty_row::zeros_t>(stream, problem, score, argument<0>{}, cuda::no_gain{}, sums);
 }

@@ -41,7 +41,8 @@ SAME(softmax(masked(q<attend::bf16>(space) * transpose(k<attend::bf16>(space)) /
 SAME(softmax(q<double>(space) * transpose(k<double>(space)) / 8) * k<double>(space));
 SAME(attend::dropout(softmax(30 * tanh(q<attend::f16>(space) * transpose(k<attend::f16>(space)) / 30)), 0.1, 1) * k<attend::f16>(space));
 SAME(softmax(sigmoid(q<float>(space) * transpose(k<float>(space)))));
-SAME(gelu(q<attend::bf16>(space) * transpose(k<attend::bf16>(space)) + in<attend::bf16>(space, t = 8_c)));
+SAME(gelu(q<float>(space) * transpose(k<float>(space)) + in<float>(space, t = 8_c)));
+SAME(gelu_tanh(q<attend::bf16>(space) * transpose(k<attend::bf16>(space)) + in<attend::bf16>(space, t = 8_c)));
 SAME(q<float>(space) * transpose(k<float>(space)) * k<float>(space));
 SAME(q<float>(space) - mean(q<float>(space), d));
 SAME(logsumexp(exp(q<float>(space)), d));
@@ -53,5 +54,15 @@ template <class Space>
 auto without_softmax(Space space) { return sigmoid(q<float>(space) * transpose(k<float>(space))) * k<float>(space); }
 static_assert(attend::plan_of<decltype(without_softmax(attend::host))>::steps == 1);
 static_assert(attend::plan_of<decltype(without_softmax(attend::cuda))>::steps == 2);
+
+// and cuBLASLt rounds sums to 16 bits before a function that it lacks, so that they are stored in f32
+template <class Space>
+auto with_gelu(Space space) { return gelu(q<attend::bf16>(space) * transpose(k<attend::bf16>(space)) + in<attend::bf16>(space, t = 8_c)); }
+static_assert(attend::plan_of<decltype(with_gelu(attend::host))>::workspace(s = 5) == 0);
+static_assert(attend::plan_of<decltype(with_gelu(attend::cuda))>::workspace(s = 5) == 2 * 4 * 5 * 8 * 4);
+template <class Space>
+auto with_residual(Space space) { return relu(q<attend::bf16>(space) * transpose(k<attend::bf16>(space))) + in<attend::bf16>(space, b = 2_c, n = 4_c, s = 5, t = 8_c); }
+static_assert(attend::plan_of<decltype(with_residual(attend::host))>::steps == 1);
+static_assert(attend::plan_of<decltype(with_residual(attend::cuda))>::steps == 2);
 
 } // namespace

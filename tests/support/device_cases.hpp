@@ -3,6 +3,8 @@
 // or in the emulator. Each calls check(what, f, x...) with f to be evaluated of the tensors x.
 #pragma once
 #include <attend/language.hpp>
+#include <cmath>
+#include <string>
 
 namespace attend::device_cases {
 
@@ -95,6 +97,58 @@ void attentions(Check const& check) {
   auto const wide = normal<f16>(s = 3, d = 264);
   auto const keys = normal<f16>(t = 5, d = 264);
   check("attention of wide heads", [](auto const& x, auto const& y) { return softmax(x * transpose(y) / 16) * y; }, wide, keys);
+}
+
+/// What is made of the scores x, given a slope for each head and a length for each batch entry.
+namespace scores {
+inline constexpr struct full_t {
+  static constexpr char const* name = "full";
+  auto operator()(auto const& x, auto const&, auto const&) const { return x; }
+} full;
+inline constexpr struct causal_t {
+  static constexpr char const* name = "causal";
+  auto operator()(auto const& x, auto const&, auto const&) const { return masked(x, keep(attend::causal(s, t))); }
+} causal;
+inline constexpr struct window_t {
+  static constexpr char const* name = "window";
+  auto operator()(auto const& x, auto const&, auto const&) const { return masked(x, keep(attend::window(s, t, 40, 9))); }
+} window;
+inline constexpr struct softcap_t {
+  static constexpr char const* name = "softcap";
+  auto operator()(auto const& x, auto const&, auto const&) const { return 3 * tanh(x / 3); }
+} softcap;
+inline constexpr struct alibi_t {
+  static constexpr char const* name = "alibi";
+  auto operator()(auto const& x, auto const& slopes, auto const&) const { return x + slopes * (index(t) - index(s)); }
+} alibi;
+inline constexpr struct padding_t {
+  static constexpr char const* name = "padding";
+  auto operator()(auto const& x, auto const&, auto const& lengths) const { return masked(x, drop(attend::padding(t, lengths))); }
+} padding;
+} // namespace scores
+
+/// Batches, key-value heads, query heads for each of them, rows and keys: many tiles, the last of them not full.
+struct attention_sizes {
+  long batches = 2, groups = 2, of_group = 2, rows = 131, keys = 331;
+};
+
+/// Fused attention of T with a head dim known to the compiler, query heads in groups and two lengths of keys, under each
+/// of the scores. ALiBi's slopes, and so its result, are of f32.
+template <class T, class Check, class D, class... Score>
+void fused(Check const& check, char const* dtype, attention_sizes const& n, D head_dim, Score const&... scores) {
+  auto const q = normal<T>(b = n.batches, g = n.groups, r = n.of_group, s = n.rows, d = head_dim);
+  auto const k = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
+  auto const v = normal<T>(b = n.batches, g = n.groups, t = n.keys, d = head_dim);
+  auto const slopes = uniform<float>(g = n.groups, r = n.of_group);
+  auto lengths = uninitialized<std::int32_t>(b = n.batches);
+  for (long i = 0; i < n.batches; ++i) lengths(b = i) = static_cast<std::int32_t>(n.keys / (i + 1));
+  auto const one = [&](auto const& score) {
+    auto const name = std::string(dtype) + " " + std::to_string(D::value) + " " + score.name;
+    check(name.c_str(), [&](auto const& x, auto const& y, auto const& z, auto const& slope, auto const& length) {
+      return softmax(score(x * transpose(y) * (1 / std::sqrt(float(D::value))), slope, length)) * z;
+    }, q, k, v, slopes, lengths);
+  };
+  (one(scores), ...);
 }
 
 } // namespace attend::device_cases

@@ -190,7 +190,7 @@ private:
 /// Tree number I as it is run: what its kernel writes for others noted, what others have computed read.
 template <std::size_t I, std::size_t J, class Trees, class Outs, class X>
 auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& differs) {
-  constexpr order<Trees, Outs> plan;
+  static constexpr order<Trees, Outs> plan; // static: nvcc takes an element read in a lambda for a use of the local
   if constexpr (J == std::tuple_size_v<Trees>) return tree;
   else {
     auto const one = [&] {
@@ -211,7 +211,7 @@ auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& diff
 template <machine M, class Trees, class Outs>
 bool run_together(M const& on, Trees const& trees, Outs const& outs) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    constexpr detail::order<Trees, Outs> plan;
+    static constexpr detail::order<Trees, Outs> plan;
     bool differs = false;
     auto const shared = std::make_tuple(detail::tree_to_run<I, 0>(std::get<I>(trees), trees, outs, differs)...);
     if (differs) return false;

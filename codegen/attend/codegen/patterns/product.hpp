@@ -23,6 +23,12 @@ inline constexpr bool is_bare = false;
 template <class X, class Y, class D>
 inline constexpr bool is_bare<product<X, Y, D, void, nothing, nothing>> = true;
 
+/// Whether a machine's library does what follows its sums before it rounds them. cuBLASLt has few functions, and adds
+/// nothing behind one; in 16 bits the rest is then a pass of its own over sums in f32. In f32 that pass is over the result.
+template <class M, class Activation, bool Adds = false>
+inline constexpr bool rides_along = !std::is_same_v<typename M::space, struct cuda> || !half_precision<typename M::value_type> ||
+                                    (in<Activation, types<void, op::relu, op::gelu_tanh>> && !(Adds && !std::is_void_v<Activation>));
+
 /// One overload per layer of the formula, from the inside: the contraction, its scale, its bias, its activation, its
 /// residual. Bias and residual must not widen the product.
 struct product_match {
@@ -56,12 +62,18 @@ private:
   template <class X, class Y, class D, class B>
   static auto added(product<X, Y, D, void, nothing, nothing> const& m, B const& bias) { return product<X, Y, D, void, B, nothing>{m.x, m.y, bias, {}, m.scale}; }
   template <class X, class Y, class D, class A, class B, class R>
-  static auto added(product<X, Y, D, A, B, nothing> const& m, R const& residual) { return product<X, Y, D, A, B, R>{m.x, m.y, m.bias, residual, m.scale}; }
+  static auto added(product<X, Y, D, A, B, nothing> const& m, R const& residual) {
+    if constexpr (rides_along<product<X, Y, D, A, B, nothing>, A, true>) return product<X, Y, D, A, B, R>{m.x, m.y, m.bias, residual, m.scale};
+    else return no_product{};
+  }
   template <class X, class Y, class D, class A, class B, class Old, class R>
   static auto added(product<X, Y, D, A, B, Old> const&, R const&) { return no_product{}; }
 
   template <class Op, class X, class Y, class D, class B>
-  static auto activated(product<X, Y, D, void, B, nothing> const& m) { return product<X, Y, D, Op, B, nothing>{m.x, m.y, m.bias, {}, m.scale}; }
+  static auto activated(product<X, Y, D, void, B, nothing> const& m) {
+    if constexpr (rides_along<product<X, Y, D, void, B, nothing>, Op>) return product<X, Y, D, Op, B, nothing>{m.x, m.y, m.bias, {}, m.scale};
+    else return no_product{};
+  }
   template <class Op, class M>
   static auto activated(M const&) { return no_product{}; }
 };

@@ -13,6 +13,15 @@ namespace attend::kernels::cuda {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
+template <class T, class Out>
+struct weights_for {
+  using type = T;
+};
+template <half_precision T>
+struct weights_for<T, float> {
+  using type = in_two_parts<T>;
+};
+
 /// What a kernel is given.
 template <class Empty_, class T_, class Out_, int B_, class Score, class Weighing, class Gain, class Sum_>
 struct attention_call {
@@ -20,6 +29,8 @@ struct attention_call {
   using T = T_;
   using Out = Out_;
   using Sum = Sum_;
+  /// What weights are rounded to before they are multiplied.
+  using weights = typename weights_for<T, Out>::type;
   static constexpr int B = B_;
   static constexpr int axes = B > 0 ? B : 1;
   /// Whether rows without a sum are computed once more: those that keep nothing, where that is not zero, and those of NaN,
@@ -191,7 +202,7 @@ __global__ void __launch_bounds__(Tiles::warps* ptx::warp_size, Tiles::blocks) a
     apply_score<B>(call.score, tile.masked, call.before, batch, mine, scores);
     online_softmax(call.factor, scores, state, output);
     apply_weighing<B>(call.weighing, batch, mine, scores);
-    output_products(scores, value_tile, output);
+    output_products<std::is_same_v<typename Call::weights, T>>(scores, value_tile, output);
     tile = next;
   }
 
@@ -221,7 +232,7 @@ copy_width copy_width_of(matrix<T const, B> const& x, long columns) {
 /// Launches the kernel of one head dim, which depth and width do not exceed.
 template <class Machine, int HeadDim, class Call>
 cudaError_t launch_attention(cudaStream_t stream, Call call, long batches) {
-  using tuning = attention_tuning<Machine, typename Call::T, HeadDim, std::is_same_v<decltype(call.score), argument<0>>>;
+  using tuning = attention_tuning<Machine, typename Call::weights, HeadDim, std::is_same_v<decltype(call.score), argument<0>>>;
   using tiles = typename tuning::tiles;
   constexpr int shared_bytes = tiles::template shared_bytes<typename Call::T>(HeadDim);
   static_assert(shared_bytes <= Machine::shared_bytes);
@@ -256,9 +267,10 @@ cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaS
 /// axes 0 ... B - 1 are the batch axes, axis B the query row, axis B + 1 the key. `score` takes the scaled product for
 /// argument<0>, `weighing`, which is linear, the weight, and `gain`, of the batch and the row, the row's log-sum-exp. Empty
 /// says what a row with nothing kept gives. T: bf16 or f16, whose products are exact and summed in f32, weights rounded to
-/// T; or f32, whose products are within 2^-21 of themselves (infinite operands give NaN). Exponentials are within 2^-22.
-/// The results may be of any of the three. Depth and width up to the last of HeadDims, any strides (fast where the
-/// innermost is 1), fewer than 2^24 rows and keys; else cudaErrorInvalidValue.
+/// T where the result has 16 bits, else to twice its bits; or f32, whose products are within 2^-21 of themselves (infinite
+/// operands give NaN). Exponentials are within 2^-22. The results may be of any of the three. Depth and width up to the
+/// last of HeadDims, any strides (fast where the innermost is 1), fewer than 2^24 rows and keys; else
+/// cudaErrorInvalidValue.
 template <class Empty, class T, class Out, int B, class Score, class Weighing = argument<0>, class Gain = no_gain,
           class Weight = void, class Sum = void, class HeadDims = attention_head_dims>
 cudaError_t attention(cudaStream_t stream, attention_problem<T, Out, B> const& problem, Score const& score, Weighing const& weighing = {},

@@ -150,8 +150,9 @@ __device__ void score_products(shared_tile<T, Rows, Depth> query, int first_row,
   }
 }
 
-/// output (16 RowBlocks, Width) += weights (16 RowBlocks, Keys), rounded to T, value (Keys, Width).
-template <int RowBlocks, class T, int Keys, int Width>
+/// output (16 RowBlocks, Width) += weights (16 RowBlocks, Keys) value (Keys, Width). Weights are rounded to T, where that
+/// is no coarser than the result; else what rounding leaves is multiplied, too.
+template <bool Rounds, int RowBlocks, class T, int Keys, int Width>
 __device__ void output_products(float const (&weights)[RowBlocks][Keys / 8][4], shared_tile<T, Keys, Width> value,
                                 float (&output)[RowBlocks][Width / 8][4])
   requires(sizeof(T) == 2)
@@ -161,12 +162,18 @@ __device__ void output_products(float const (&weights)[RowBlocks][Keys / 8][4], 
 #pragma unroll
   for (int k = 0; k < Keys / 16; ++k) {
     std::uint32_t a[RowBlocks][4]; // two neighbouring blocks of scores are an operand as they stand
+    [[maybe_unused]] std::uint32_t rest[RowBlocks][4];
 #pragma unroll
     for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         float const(&block)[4] = weights[r][2 * k + e / 2];
-        a[r][e] = ptx::pack<T>(block[2 * (e % 2)], block[2 * (e % 2) + 1]);
+        float const x = block[2 * (e % 2)], y = block[2 * (e % 2) + 1];
+        a[r][e] = ptx::pack<T>(x, y);
+        if constexpr (!Rounds) {
+          float2 const rounded = ptx::unpack<T>(a[r][e]);
+          rest[r][e] = ptx::pack<T>(x - rounded.x, y - rounded.y);
+        }
       }
 #pragma unroll
     for (int j = 0; j < Width / 8; j += 2) {
@@ -175,14 +182,16 @@ __device__ void output_products(float const (&weights)[RowBlocks][Keys / 8][4], 
 #pragma unroll
       for (int r = 0; r < RowBlocks; ++r) {
         multiply<T>(output[r][j], a[r], {b[0], b[1]});
+        if constexpr (!Rounds) multiply<T>(output[r][j], rest[r], {b[0], b[1]});
         multiply<T>(output[r][j + 1], a[r], {b[2], b[3]});
+        if constexpr (!Rounds) multiply<T>(output[r][j + 1], rest[r], {b[2], b[3]});
       }
     }
   }
 }
 /// The same in f32. A thread holds neighbouring keys where a left operand wants one and the fourth after it, so the keys of
 /// a block are taken in another order, in both operands.
-template <int RowBlocks, class T, int Keys, int Width>
+template <bool, int RowBlocks, class T, int Keys, int Width>
 __device__ void output_products(float const (&weights)[RowBlocks][Keys / 8][4], shared_tile<T, Keys, Width> value,
                                 float (&output)[RowBlocks][Width / 8][4])
   requires(sizeof(T) == 4)

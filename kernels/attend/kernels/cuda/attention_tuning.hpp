@@ -27,6 +27,10 @@ struct attention_tiles {
 /// The head dims that have kernels; others are padded to the next of them.
 using attention_head_dims = std::integer_sequence<int, 32, 64, 96, 128, 192, 256>;
 
+/// T whose weights are multiplied in two parts, for a result of f32.
+template <half_precision T>
+struct in_two_parts {};
+
 // clang-format off
 template <class Machine, class T, int HeadDim, bool Plain> struct attention_tuning;
 template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 32, Plain> : attention_tiles<128, 128, 4, 2> {};
@@ -38,6 +42,10 @@ template <half_precision T> struct attention_tuning<sm_80, T, 128, false> : atte
 template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 192, Plain> : attention_tiles<128, 64, 8, 1> {};
 template <half_precision T, bool Plain> struct attention_tuning<sm_80, T, 256, Plain> : attention_tiles<128, 64, 8, 1> {};
 
+template <class T, int HeadDim, bool Plain> struct attention_tuning<sm_80, in_two_parts<T>, HeadDim, Plain> : attention_tuning<sm_80, T, HeadDim, false> {};
+template <class T, bool Plain> struct attention_tuning<sm_80, in_two_parts<T>, 96, Plain> : attention_tiles<128, 32, 4, 2> {};
+template <class T, bool Plain> struct attention_tuning<sm_80, in_two_parts<T>, 256, Plain> : attention_tiles<128, 32, 8, 1> {};
+
 template <bool Plain> struct attention_tuning<sm_80, float, 32, Plain> : attention_tiles<64, 64, 4, 2> {};
 template <bool Plain> struct attention_tuning<sm_80, float, 64, Plain> : attention_tiles<64, 64, 4, 2> {};
 template <bool Plain> struct attention_tuning<sm_80, float, 96, Plain> : attention_tiles<64, 32, 4, 2> {};
@@ -47,6 +55,7 @@ template <bool Plain> struct attention_tuning<sm_80, float, 256, Plain> : attent
 
 template <class T, int HeadDim, bool Plain> struct attention_tuning<sm_86, T, HeadDim, Plain> : attention_tuning<sm_80, T, HeadDim, Plain> {};
 template <half_precision T, bool Plain> struct attention_tuning<sm_86, T, 256, Plain> : attention_tiles<64, 64, 4, 1> {};
+template <class T, bool Plain> struct attention_tuning<sm_86, in_two_parts<T>, 256, Plain> : attention_tiles<64, 32, 4, 1> {};
 template <bool Plain> struct attention_tuning<sm_86, float, 256, Plain> : attention_tiles<32, 32, 2, 1> {};
 // clang-format on
 

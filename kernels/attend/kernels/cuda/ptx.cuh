@@ -126,6 +126,16 @@ __device__ std::uint32_t pack(float low, float high) {
   else asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 }
+/// The two numbers.
+template <class T>
+__device__ float2 unpack(std::uint32_t bits) {
+  if constexpr (std::is_same_v<T, bf16>) return {__uint_as_float(bits << 16), __uint_as_float(bits & 0xffff0000u)};
+  else {
+    float low, high;
+    asm("{ .reg .f16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h; }" : "=f"(low), "=f"(high) : "r"(bits));
+    return {low, high};
+  }
+}
 
 /// 2^x within 2 units in the last place; 0 where that is below 2^-126.
 __device__ inline float exp2(float x) {

@@ -90,6 +90,15 @@ std::uint32_t pack(float low, float high) {
   return bits;
 }
 
+template <class T>
+float2 unpack(std::uint32_t bits) {
+  auto const number = [](std::uint32_t half) {
+    if constexpr (std::is_same_v<T, bf16>) return as_float(half << 16);
+    else return __half2float(__half(__half_raw{static_cast<std::uint16_t>(half)}));
+  };
+  return {number(bits & 0xffffu), number(bits >> 16)};
+}
+
 /// Like the hardware's, it gives 0 for what would be denormal.
 inline float exp2(float x) {
   float const y = std::exp2(x);
