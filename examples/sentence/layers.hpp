@@ -6,25 +6,19 @@
 
 #include <cmath>
 
-#include <attend/language.hpp>
+#include <attend/nn/layers.hpp>
 #include <attend/plan.hpp>
 
 #include "parameters.hpp"
 
 namespace sentence {
 
-/// x * weightᵀ + bias: (..., in) -> (..., out)
-template <class X, auto Out, auto In>
-auto linear(X const& x, linear_parameters<Out, In> const& p) {
-  return x * transpose(p.weight) + p.bias;
-}
+using attend::nn::linear;
 
-/// Every token's features with mean 0 and variance 1, then scaled and shifted (Ba et al., "Layer Normalization", 2016).
+/// The model's own epsilon.
 template <class X>
 auto layer_norm(X const& x, norm_parameters const& p) {
-  auto centred = x - mean(x, c);
-  auto variance = mean(hadamard(centred, centred), c);
-  return hadamard(hadamard(centred, rsqrt(variance + 1e-12)), p.weight) + p.bias;
+  return attend::nn::layer_norm(x, p, 1e-12);
 }
 
 /// What the tokens are before any layer: ids (b, s) -> (b, s, c).

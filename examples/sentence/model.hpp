@@ -19,7 +19,7 @@ public:
   using matrix = decltype(attend::uninitialized<float>(b = 1, prime(b) = 1));
   using head_weights = decltype(attend::uninitialized<float>(b = 1, s = 1, heads, prime(s) = 1));
 
-  /// Reads `model.safetensors`; throws `safetensors_error` where it isn't one of this model.
+  /// Reads `model.safetensors`; throws `attend::nn::parameter_error` where it isn't one of this model.
   explicit model(std::filesystem::path const& folder) : file{folder / "model.safetensors"} { load(parameters, file); }
 
   /// The embeddings (b, c) of texts, given as token ids, in their order; each has length 1.
@@ -37,7 +37,7 @@ private:
   // The features (b, s, c) of every token after the first `depth` layers, in memory that the next call overwrites.
   token_features encode(padded_ids const& in, std::size_t depth);
 
-  safetensors file;
+  attend::nn::safetensors file;
   model_parameters parameters;
   std::vector<float> outer_scratch, inner_scratch;
 };

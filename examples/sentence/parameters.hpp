@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The model's parameters as a struct whose members bear the names that the file gives them, and a loader that walks
-// such a struct: member `encoder`, its `layer`, element 0, ... is the tensor "encoder.layer.0. ...".
+// The model's parameters as a struct whose members bear the names that the file gives them.
 #pragma once
 
 #include <array>
@@ -12,7 +11,8 @@
 #include <attend/language.hpp>
 #include <boost/hana.hpp>
 
-#include "safetensors.hpp"
+#include <attend/nn/parameters.hpp>
+#include <attend/nn/safetensors.hpp>
 
 namespace sentence {
 
@@ -36,28 +36,11 @@ inline constexpr auto vocabulary = word = 30522_c;  // pieces that have an embed
 inline constexpr auto positions = position = 512_c; // places that have an embedding
 inline constexpr auto segments = segment = 2_c;     // first or second text; here all is first
 
-/// A tensor of the file: a view with names and extents that the compiler knows.
-template <auto... Extents>
-using parameter = decltype(attend::view<float const>(nullptr, Extents...));
-
-/// y = x * weightᵀ + bias
 template <auto Out, auto In>
-struct linear_parameters {
-  using matrix = parameter<Out, In>;
-  BOOST_HANA_DEFINE_STRUCT(linear_parameters, (matrix, weight), (parameter<Out>, bias));
-};
-
-/// y = (x - mean) / deviation * weight + bias
-struct norm_parameters {
-  BOOST_HANA_DEFINE_STRUCT(norm_parameters, (parameter<features>, weight), (parameter<features>, bias));
-};
-
-/// The features of each row.
+using linear_parameters = attend::nn::linear_parameters<Out, In>;
+using norm_parameters = attend::nn::norm_parameters<features>;
 template <auto Rows>
-struct table_parameters {
-  using matrix = parameter<Rows, features>;
-  BOOST_HANA_DEFINE_STRUCT(table_parameters, (matrix, weight));
-};
+using table_parameters = attend::nn::embedding_parameters<Rows, features>;
 
 /// What a token is: its piece, its place, its segment.
 struct embedding_parameters {
@@ -106,32 +89,5 @@ struct encoder_parameters {
 struct model_parameters {
   BOOST_HANA_DEFINE_STRUCT(model_parameters, (embedding_parameters, embeddings), (encoder_parameters, encoder));
 };
-
-/// Points `leaf` at the tensor `name`; throws `safetensors_error` where it is missing or of another type or shape.
-template <class T, class Space, class... Dims, long... Extents>
-void load(attend::tensor_view<T, Space, attend::axis<Dims, Extents>...>& leaf, safetensors const& file,
-          std::string const& name) {
-  auto const elements = file.tensor<std::remove_const_t<T>>(name, {Extents...});
-  leaf = attend::view<T>(elements.data(), attend::extent<Dims, Extents>{}...);
-}
-
-/// Loads every element, named by its number.
-template <class Struct, std::size_t Size>
-void load(std::array<Struct, Size>& parts, safetensors const& file, std::string const& name);
-
-/// Loads every member of a Hana-reflected struct, `name` being the struct's own in the file ("" for the whole).
-template <class Struct>
-  requires(boost::hana::Struct<Struct>::value)
-void load(Struct& whole, safetensors const& file, std::string const& name = "") {
-  boost::hana::for_each(boost::hana::keys(whole), [&](auto key) {
-    auto& member = boost::hana::at_key(whole, key);
-    load(member, file, (name.empty() ? "" : name + ".") + boost::hana::to<char const*>(key));
-  });
-}
-
-template <class Struct, std::size_t Size>
-void load(std::array<Struct, Size>& parts, safetensors const& file, std::string const& name) {
-  for (std::size_t i = 0; i < Size; ++i) load(parts[i], file, name + "." + std::to_string(i));
-}
 
 } // namespace sentence

@@ -24,8 +24,8 @@ private:
 /// is allocated and freed in the order of the stream.
 inline codegen::detail::cuda_machine on(cudaStream_t stream) { return {stream, {}, false}; }
 /// The same with the caller's workspace, 64-byte aligned, which no other evaluation may use before this one is done:
-/// evaluate(on(stream, workspace), into(out), x) allocates nothing, and can be captured in a CUDA graph that holds no
-/// memory. Throws argument_error where it is too small.
+/// evaluate(on(stream, workspace), into(out), x) allocates nothing and, once it has run, can be captured in a CUDA graph: the
+/// first product makes cuBLASLt's handle. Throws argument_error where it is too small.
 inline codegen::detail::cuda_machine on(cudaStream_t stream, std::span<std::byte> workspace) { return {stream, workspace, true}; }
 inline codegen::detail::cuda_machine on(cudaStream_t stream, cuda_workspace const& workspace) {
   return {stream, {workspace.data(), static_cast<std::size_t>(workspace.size())}, true};

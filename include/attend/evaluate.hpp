@@ -151,11 +151,6 @@ constexpr auto first_violation() {
   else return first_violation<Rest...>();
 }
 
-template <class A>
-constexpr auto extent_from(long n) {
-  if constexpr (A::extent >= 0) return extent<typename A::dim, A::extent>{};
-  else return extent<typename A::dim, dynamic>{n};
-}
 template <codegen::machine M, class E>
 auto result_for(M const& on, E const& e) {
   auto const sizes = codegen::sizes_of(e);

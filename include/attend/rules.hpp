@@ -85,6 +85,9 @@ template <class... M> struct offsets_are_one_list { static_assert(detail::never<
 template <class... M> struct ids_are_whole { static_assert(detail::never<M...>, "gather(table, ids) requires ids of type int32_t or int64_t"); };
 template <class... M> struct table_has_row { static_assert(detail::never<M...>, "gather(table, ids) requires the dimension to look up in to be a dim of 'table' and not of 'ids'"); };
 
+// layers
+template <class... M> struct layer_makes_its_dim { static_assert(detail::never<M...>, "linear(x, p) requires 'x' to lack the output dimension of 'p', which the layer makes"); };
+
 // evaluation
 template <class... M> struct extent_known { static_assert(detail::never<M...>, "evaluate(x) requires the extent of every dimension; index(dim) alone has none: combine it with a tensor that has 'dim'"); };
 template <class... M> struct into_same_dims { static_assert(detail::never<M...>, "evaluate(into(out), x) requires 'out' to have the dims of 'x', in any order"); };

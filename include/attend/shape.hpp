@@ -32,6 +32,13 @@ using conflicting_orientation = orient<conflict, conflict>;
 
 namespace detail {
 
+/// An axis' extent as an argument: a constant where the axis has one, else n.
+template <class A>
+constexpr auto extent_from(long n) {
+  if constexpr (A::extent >= 0) return extent<typename A::dim, A::extent>{};
+  else return extent<typename A::dim, dynamic>{n};
+}
+
 template <class D, long N>
 std::integral_constant<long, N> find_axis(axis<D, N> const*);
 template <class D>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The reader of safetensors files and the loader by member names: what they find and what they say of broken files.
-#include "../../examples/sentence/parameters.hpp"
+// The readers of files of parameters and the loader by member names: what they find and what they say of broken files.
+#include <attend/nn/npy.hpp>
+#include <attend/nn/parameters.hpp>
+#include <attend/nn/safetensors.hpp>
 
 #include <unistd.h>
 
@@ -11,11 +13,11 @@
 
 #include <gtest/gtest.h>
 
-#include "support.hpp"
-
 namespace {
 
-using sentence::safetensors;
+using attend::nn::npy_file;
+using attend::nn::npy_folder;
+using attend::nn::safetensors;
 
 class file : public testing::Test {
 protected:
@@ -33,11 +35,11 @@ protected:
     write(header, bytes, header.size());
   }
   // What opening the file, or reading tensor "x" of these extents from it, complains of.
-  std::string complaint(safetensors::shape_type const& shape = {}) const {
+  std::string complaint(attend::nn::file_shape const& shape = {}) const {
     try {
       safetensors const opened{path};
       opened.tensor<float>("x", shape);
-    } catch (sentence::safetensors_error const& error) {
+    } catch (attend::nn::parameter_error const& error) {
       return error.what();
     }
     return "";
@@ -79,13 +81,13 @@ TEST_F(file, names_what_is_missing_or_different) {
   try {
     opened.tensor<double>("x", {2, 3});
     FAIL();
-  } catch (sentence::safetensors_error const& error) {
+  } catch (attend::nn::parameter_error const& error) {
     EXPECT_TRUE(contains(error.what(), {"'x'", "F32", "F64"}));
   }
   try {
     opened.tensor<float>("y", {2, 3});
     FAIL();
-  } catch (sentence::safetensors_error const& error) {
+  } catch (attend::nn::parameter_error const& error) {
     EXPECT_TRUE(contains(error.what(), {path.c_str(), "no tensor 'y'"}));
   }
 }
@@ -132,12 +134,12 @@ inline constexpr auto two = c = 2_c;
 inline constexpr auto one = f = 1_c;
 
 struct inner {
-  using pair = sentence::parameter<two>;
+  using pair = attend::nn::parameter<two>;
   BOOST_HANA_DEFINE_STRUCT(inner, (pair, weight));
 };
 struct outer {
   using stack = std::array<inner, 2>;
-  using single = sentence::parameter<one>;
+  using single = attend::nn::parameter<one>;
   BOOST_HANA_DEFINE_STRUCT(outer, (stack, layer), (single, bias));
 };
 
@@ -160,19 +162,114 @@ TEST_F(file, fills_a_struct_by_the_names_of_its_members) {
   try {
     load(whole, other);
     FAIL();
-  } catch (sentence::safetensors_error const& error) {
+  } catch (attend::nn::parameter_error const& error) {
     EXPECT_TRUE(contains(error.what(), {"'layer.1.weight'", "(1, 2)", "(2)"}));
   }
 }
 
-TEST(model, has_every_parameter_that_is_asked_for) {
-  safetensors const opened{model_folder() / "model.safetensors"};
-  sentence::model_parameters parameters;
-  load(parameters, opened);
-  auto const key = opened.tensor<float>("encoder.layer.3.attention.self.key.bias", {384});
-  EXPECT_EQ(parameters.encoder.layer[3].attention.self.key.bias.data, key.data());
-  auto const norm = opened.tensor<float>("embeddings.LayerNorm.weight", {384});
-  EXPECT_EQ(parameters.embeddings.LayerNorm.weight.data, norm.data());
+struct loose {
+  using matrix = attend::nn::parameter_of<attend::bf16, (f = 0), (c = 2_c)>;
+  BOOST_HANA_DEFINE_STRUCT(loose, (matrix, weight));
+};
+
+TEST_F(file, gives_the_extents_that_are_not_constants) {
+  write(R"({"weight":{"dtype":"BF16","shape":[3,2],"data_offsets":[0,12]}})", std::string(12, '\0'));
+  safetensors const opened{path};
+  loose whole;
+  load(whole, opened);
+  EXPECT_EQ(whole.weight.extent(f), 3);
+  EXPECT_EQ(whole.weight.extent(c), 2);
+  write(R"({"weight":{"dtype":"BF16","shape":[3,4],"data_offsets":[0,24]}})", std::string(24, '\0'));
+  try {
+    load(whole, safetensors{path});
+    FAIL();
+  } catch (attend::nn::parameter_error const& error) {
+    EXPECT_TRUE(contains(error.what(), {"'weight'", "(3, 4)", "(3, 2)"}));
+  }
+  write(R"({"weight":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]}})", std::string(6, '\0'));
+  try {
+    load(whole, safetensors{path});
+    FAIL();
+  } catch (attend::nn::parameter_error const& error) {
+    EXPECT_TRUE(contains(error.what(), {"'weight'", "(3)", "(any, 2)"}));
+  }
+}
+
+class npy : public testing::Test {
+protected:
+  npy() : folder{std::filesystem::temp_directory_path() / ("attend-npy-" + std::to_string(getpid()))} { std::filesystem::create_directories(folder); }
+  ~npy() override { std::filesystem::remove_all(folder); }
+
+  void write(std::string const& name, std::string header, std::string const& bytes, char version = 1) const {
+    std::size_t const before = version == 1 ? 10 : 12;
+    header.resize((header.size() + before) / 64 * 64 + 64 - before, ' ');
+    std::ofstream out{folder / (name + ".npy"), std::ios::binary};
+    out << "\x93NUMPY" << version << '\0' << static_cast<char>(header.size() & 255) << static_cast<char>(header.size() >> 8);
+    if (version > 1) out << '\0' << '\0';
+    out << header << bytes;
+  }
+  static std::string header(char const* type, char const* shape, char const* fortran = "False") {
+    return std::string{"{'descr': '"} + type + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }";
+  }
+  std::string complaint(attend::nn::file_shape const& shape) const {
+    try {
+      npy_folder{folder}.tensor<float>("x", shape);
+    } catch (attend::nn::parameter_error const& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::filesystem::path folder;
+};
+
+TEST_F(npy, is_read_in_place) {
+  for (char version : {1, 2, 3}) {
+    write("x", header("<f4", "(2, 3)"), bytes_of({1, 2, 3, 4, 5, 6}), version);
+    npy_folder const opened{folder};
+    auto const x = opened.tensor<float>("x", {2, 3});
+    EXPECT_EQ((std::vector<float>{x.begin(), x.end()}), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  }
+  write("n", header("<i8", "(1,)"), std::string("\7\0\0\0\0\0\0\0", 8));
+  write("s", header("<f4", "()"), bytes_of({7}));
+  write("e", header("<f4", "(0, 5)"), "");
+  npy_folder const opened{folder};
+  EXPECT_EQ(opened.tensor<std::int64_t>("n", {1})[0], 7);
+  EXPECT_EQ(opened.tensor<float>("s", {})[0], 7);
+  EXPECT_TRUE(opened.tensor<float>("e", {0, 5}).empty());
+}
+
+TEST_F(npy, fills_a_struct_by_the_names_of_its_members) {
+  write("layer.0.weight", header("<f4", "(2,)"), bytes_of({3, 4}));
+  write("layer.1.weight", header("<f4", "(2,)"), bytes_of({1, 2}));
+  write("bias", header("<f4", "(1,)"), bytes_of({5}));
+  npy_folder const opened{folder};
+  outer whole;
+  load(whole, opened);
+  EXPECT_EQ(whole.layer[0].weight.data[1], 4);
+  EXPECT_EQ(whole.layer[1].weight.data[0], 1);
+  EXPECT_EQ(whole.bias.data[0], 5);
+}
+
+TEST_F(npy, that_is_wrong_is_refused) {
+  EXPECT_TRUE(contains(complaint({2}), {"x.npy", "can't be read"}));
+  write("x", header("<f4", "(2, 3)"), bytes_of({1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(complaint({2, 3}), "");
+  EXPECT_TRUE(contains(complaint({3, 2}), {"'x'", "(2, 3)", "(3, 2)"}));
+  write("x", header("<f8", "(2,)"), bytes_of({1, 2, 3, 4}));
+  EXPECT_TRUE(contains(complaint({2}), {"'x'", "<f8", "<f4"}));
+  write("x", header("<f4", "(2, 3)"), bytes_of({1, 2, 3, 4, 5}));
+  EXPECT_TRUE(contains(complaint({2, 3}), {"'x'", "(2, 3)", "20"}));
+  write("x", header("<f4", "(2, 3)", "True"), bytes_of({1, 2, 3, 4, 5, 6}));
+  EXPECT_TRUE(contains(complaint({2, 3}), {"x.npy", "column by column"}));
+  write("x", header("<f4", "(2, 3)"), bytes_of({1, 2, 3, 4, 5, 6}), 4);
+  EXPECT_TRUE(contains(complaint({2, 3}), {"version 4"}));
+  write("x", "{'descr': '<f4'}", "");
+  EXPECT_TRUE(contains(complaint({2, 3}), {"header"}));
+  std::filesystem::resize_file(folder / "x.npy", 20);
+  EXPECT_TRUE(contains(complaint({2, 3}), {"cut short", "header"}));
+  std::filesystem::resize_file(folder / "x.npy", 8);
+  EXPECT_TRUE(contains(complaint({2, 3}), {"isn't a .npy file"}));
 }
 
 } // namespace
