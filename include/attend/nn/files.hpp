@@ -10,6 +10,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace attend::nn {
@@ -56,6 +57,11 @@ public:
   std::span<std::byte const> bytes() const { return {static_cast<std::byte const*>(region_.get_address()), region_.get_size()}; }
   [[noreturn]] void fail(std::string const& what) const { throw parameter_error("'" + path_ + "' " + what); }
 
+  /// Fails where a tensor is of another type or shape than is asked for.
+  void require(std::string const& tensor, std::string_view type, std::string_view type_asked, file_shape const& shape, file_shape const& shape_asked) const {
+    if (type != type_asked) fail("tensor '" + tensor + "' holds " + std::string(type) + ", but " + std::string(type_asked) + " is asked for");
+    if (shape != shape_asked) fail("tensor '" + tensor + "' has the shape " + text_of(shape) + ", but " + text_of(shape_asked) + " is asked for");
+  }
   /// Bytes as elements of T; fails where they are not aligned as such.
   template <class T>
   std::span<T const> elements(std::span<std::byte const> bytes, std::string const& tensor) const {

@@ -8,12 +8,6 @@
 namespace attend::nn {
 namespace detail {
 
-template <class X, class Y, class D>
-inline constexpr bool extents_differ = [] {
-  constexpr long x = attend::detail::extent_in<typename X::shape, D>, y = attend::detail::extent_in<typename Y::shape, D>;
-  return x >= 0 && y >= 0 && x != y;
-}();
-
 /// x (..., in) times weight (out, in). Where `in` is the column of x, `out` is that of the result; else the result has no
 /// row and no column.
 template <class In, class Out, class X, class W>
@@ -22,8 +16,7 @@ auto mapped(X&& x, W const& weight) {
   using Node = lifted<X>;
   if constexpr (broken<Node>) return ill_formed{};
   else if constexpr (in<Out, typename Node::shape::dims>) return reported(violation<rule::layer_makes_its_dim<dimension_named<Out>, dims_shown_x<Node>>>{});
-  else if constexpr (extents_differ<Node, lifted<W const&>, In>) // said here, where the way to the mistake is short
-    return reported(violation<rule::same_extent<extents_of_x_and_y<In, extent_in<typename Node::shape, In>, extent_in<typename lifted<W const&>::shape, In>>>>{});
+  else if constexpr (!meets<Node, lifted<W const&>>) return reported(meeting<Node, lifted<W const&>>()); // here the way to the mistake is short
   else if constexpr (std::is_same_v<column_of<Node>, In>) return std::forward<X>(x) * transpose(weight);
   else return contract(std::forward<X>(x), weight, In{});
 }

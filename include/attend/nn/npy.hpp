@@ -55,8 +55,7 @@ public:
   template <class T>
   std::span<T const> elements(file_shape const& shape, std::string const& name) const {
     static_assert(!npy_type<T>.empty(), "elements<T>(shape, name) requires 'T' to be a type that files can hold");
-    if (type_ != npy_type<T>) file_.fail("tensor '" + name + "' holds " + type_ + ", but " + std::string(npy_type<T>) + " is asked for");
-    if (shape_ != shape) file_.fail("tensor '" + name + "' has the shape " + detail::text_of(shape_) + ", but " + detail::text_of(shape) + " is asked for");
+    file_.require(name, type_, npy_type<T>, shape_, shape);
     std::size_t bytes;
     if (!detail::bytes_of(shape_, sizeof(T), bytes) || bytes != data_.size())
       file_.fail("tensor '" + name + "' of the shape " + detail::text_of(shape_) + " and type " + type_ + " does not take the " + std::to_string(data_.size()) +

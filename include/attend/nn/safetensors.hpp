@@ -48,10 +48,7 @@ public:
   std::span<T const> tensor(std::string const& name, file_shape const& shape) const {
     static_assert(!safetensors_type<T>.empty(), "tensor<T>(name, shape) requires 'T' to be a type that files can hold");
     auto const& entry = find(name);
-    if (entry.type != safetensors_type<T>)
-      file_.fail("tensor '" + name + "' holds " + entry.type + ", but " + std::string(safetensors_type<T>) + " is asked for");
-    if (entry.shape != shape)
-      file_.fail("tensor '" + name + "' has the shape " + detail::text_of(entry.shape) + ", but " + detail::text_of(shape) + " is asked for");
+    file_.require(name, entry.type, safetensors_type<T>, entry.shape, shape);
     return file_.elements<T>(data_.subspan(entry.begin, entry.end - entry.begin), name);
   }
 

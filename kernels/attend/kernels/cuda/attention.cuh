@@ -13,6 +13,7 @@ namespace attend::kernels::cuda {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
+/// What weights are multiplied as: T, or T in two parts where the result is finer than T.
 template <class T, class Out>
 struct weights_for {
   using type = T;
@@ -29,7 +30,6 @@ struct attention_call {
   using T = T_;
   using Out = Out_;
   using Sum = Sum_;
-  /// What weights are rounded to before they are multiplied.
   using weights = typename weights_for<T, Out>::type;
   static constexpr int B = B_;
   static constexpr int axes = B > 0 ? B : 1;
