@@ -3,6 +3,7 @@
 #include <attend/attend.hpp>
 #include <cstdio>
 #include <iostream>
+#include <span>
 
 using namespace attend::dims;
 using namespace attend::literals;
@@ -70,6 +71,19 @@ int main() {
   auto [out, weights, sums] = evaluate(softmax(scores) * v, softmax(scores), logsumexp(scores)); // all by one kernel
   std::cout << explain(block);                                                           // tree, steps, operations, bytes
   // [/evaluate]
+
+  // [plans]
+  auto const pixels = attend::normal<float>(s = 100000, f = 3_c);
+  auto const in = attend::normal<float>(f = 3_c, c = 64_c);
+  auto const mix = attend::normal<float>(c = 64_c, e = 64_c);
+  auto const down = attend::normal<float>(e = 64_c, d = 3_c);
+  auto const shift = attend::normal<float>(e = 64_c);
+  auto const painted = (pixels * in * mix + shift) * down;                             // evaluated as pixels * (in * mix * down) + shift * down
+  auto const kept = as_written(painted);                                               // evaluated from left to right
+  auto room = attend::uninitialized<float>(c = attend::workspace_of(kept) / 4);        // in blocks of rows: 4 MiB between the steps
+  auto image = evaluate(attend::on(std::as_writable_bytes(std::span(room))), kept);    // in your own memory
+  evaluate(attend::on_progress([](double fraction) { std::fprintf(stderr, "%3.0f %%\r", 100 * fraction); }), into(image), kept);
+  // [/plans]
 
   evaluate(into(o), local);
   evaluate(into(o), sinks);

@@ -26,8 +26,9 @@ struct batch {
 inline std::vector<std::size_t> sorted_by_length(std::span<token_ids const> texts) {
   std::vector<std::size_t> order(texts.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t x, std::size_t y) { return texts[x].size() > texts[y].size(); });
+  std::sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
+    return texts[x].size() != texts[y].size() ? texts[x].size() > texts[y].size() : x < y;
+  });
   return order;
 }
 

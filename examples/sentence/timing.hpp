@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Times the model on 64 texts of 120 tokens, the same that bench/python_side.py times.
+// Times the model on 64 texts of 120 tokens; bench/modules.py times it beside other libraries.
 #pragma once
 
 #include <algorithm>

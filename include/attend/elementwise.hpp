@@ -7,7 +7,7 @@ namespace attend {
 
 /// A plain number beside expressions.
 template <class T>
-concept number = std::is_arithmetic_v<std::remove_cvref_t<T>> || half_precision<std::remove_cvref_t<T>>;
+concept number = !expression<T> && (std::is_arithmetic_v<std::remove_cvref_t<T>> || half_precision<std::remove_cvref_t<T>>);
 template <class T>
 concept operand = expression<T> || number<T>;
 /// Operands of an operator: at least one of them an expression.
@@ -20,10 +20,12 @@ namespace detail {
 template <class X>
 constexpr auto lift(X&& x) {
   using T = std::remove_cvref_t<X>;
-  if constexpr (std::is_same_v<T, bool>) return scalar<bool>{{}, x};
+  if constexpr (!number<X>) {
+    auto node = as_node(static_cast<X&&>(x));
+    return node;
+  } else if constexpr (std::is_same_v<T, bool>) return scalar<bool>{{}, x};
   else if constexpr (std::is_integral_v<T>) return scalar<std::int64_t>{{}, static_cast<std::int64_t>(x)};
-  else if constexpr (number<X>) return scalar<double>{{}, static_cast<double>(x)};
-  else return std::remove_cvref_t<decltype(as_node(static_cast<X&&>(x)))>(as_node(static_cast<X&&>(x)));
+  else return scalar<double>{{}, static_cast<double>(x)};
 }
 template <class X>
 using lifted = decltype(lift(std::declval<X>()));

@@ -4,8 +4,10 @@
 #include <attend/rules.hpp> // first, so that an error is traced through no other header
 
 #include <attend/codegen/together.hpp>
+#include <attend/on.hpp>
 #include <attend/oracle.hpp>
 #include <attend/plan.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -91,25 +93,58 @@ void run_reference(E const& e, tensor_view<T, S, A...> const& out) {
   }(typename E::shape::dims{});
 }
 
-/// Runs an expression into a view of its dims.
-template <codegen::machine M, class E, class Out>
-void evaluate_node(M const& on, E const& e, Out const& out, route how) {
-  check_result(e, out);
-  auto const tree = with_result_lengths(codegen::normal_form<true>(e), out);
+/// The plan that the extents of an expression and its result ask for.
+template <class E, class Out>
+codegen::variant variant_for(E const& e, Out const& out) {
+  using codegen::variant;
+  if constexpr (codegen::has_variant<E, variant::split_otherwise>)
+    if (!codegen::splits_undo_merges(e)) return variant::split_otherwise;
+  if constexpr (codegen::has_variant<E, variant::other>) {
+    auto const cost = [&](auto const& tree) { return codegen::detail::plan_cost(with_result_lengths(tree, out), out); };
+    if (cost(codegen::planned_form<true, variant::other>(e)) < cost(codegen::planned_form<true, variant::likely>(e))) return variant::other;
+  }
+  return variant::likely;
+}
+/// f of the variant as a constant; only those are instantiated that one of the expressions E has.
+template <class... E, class F>
+void with_variant(codegen::variant v, F const& f) {
+  using codegen::variant;
+  if constexpr ((codegen::has_variant<E, variant::split_otherwise> || ...))
+    if (v == variant::split_otherwise) return f(std::integral_constant<variant, variant::split_otherwise>{});
+  if constexpr ((codegen::has_variant<E, variant::other> || ...))
+    if (v == variant::other) return f(std::integral_constant<variant, variant::other>{});
+  f(std::integral_constant<variant, variant::likely>{});
+}
+
+/// Runs one of an expression's plans.
+template <codegen::variant V, codegen::machine M, class E, class Out>
+void evaluate_plan(M const& on, E const& e, Out const& out, route how) {
+  auto const tree = with_result_lengths(codegen::planned_form<true, V>(e), out);
   codegen::detail::check_lookups(tree, out);
   if (how == route::reference) {
     if constexpr (std::is_same_v<typename M::space, struct host>) return run_reference(e, out);
     else reference_of_device_memory();
   }
-  using Written = std::remove_cv_t<decltype(codegen::normal_form<false>(e))>;
-  using Recognised = std::remove_cv_t<decltype(codegen::normal_form<true>(e))>;
+  using Written = std::remove_cv_t<decltype(codegen::planned_form<false, V>(e))>;
+  using Recognised = std::remove_cv_t<decltype(codegen::planned_form<true, V>(e))>;
   if (!codegen::detail::guards_hold(tree)) { // a softmax only by its types: the tensors differ
     if constexpr (!std::is_same_v<Written, Recognised>)
-      return codegen::detail::run<false>(on, with_result_lengths(codegen::normal_form<false>(e), out), out);
+      return codegen::detail::run<false>(on, with_result_lengths(codegen::planned_form<false, V>(e), out), out);
     how = route::thrust;
   }
+  // without the fused kernels one order of the products is as good as another
+  if constexpr (V == codegen::variant::other)
+    if (how == route::thrust) return evaluate_plan<codegen::variant::likely>(on, e, out, how);
+  codegen::detail::expect(on, tree, out);
   if (how == route::fused) codegen::detail::run<true>(on, tree, out);
-  else codegen::detail::run<false>(on, tree, out);
+  else if constexpr (V != codegen::variant::other) codegen::detail::run<false>(on, tree, out);
+}
+
+/// Runs an expression into a view of its dims.
+template <codegen::machine M, class E, class Out>
+void evaluate_node(M const& on, E const& e, Out const& out, route how) {
+  check_result(e, out);
+  with_variant<E>(variant_for(e, out), [&]<codegen::variant V>(std::integral_constant<codegen::variant, V>) { evaluate_plan<V>(on, e, out, how); });
 }
 
 // The machine for an expression, or for its result, where the caller names none.
@@ -168,11 +203,17 @@ constexpr auto within_reach() {
 template <class M, class... X>
 inline constexpr bool reaches = std::is_same_v<decltype(within_reach<M, X...>()), fine>;
 
+// A machine that wants to know how far an evaluation is, is told its end, whatever route it took.
+template <codegen::machine M>
+void done(M const& on) {
+  if constexpr (requires { on.finish(); }) on.finish();
+}
+
 template <codegen::machine M, class V, class E>
 auto evaluate_one(M const& on, V const& out, E const& e) {
   if constexpr (!fits_into<E, V>) return fitting<E, V>();
   else if constexpr (!reaches<M, V>) return within_reach<M, V>();
-  else return evaluate_node(on, e, out, route_from_environment()), fine{};
+  else return evaluate_node(on, e, out, route_from_environment()), done(on), fine{};
 }
 template <class V, class E>
 auto evaluate_one(V const& out, E const& e) {
@@ -181,6 +222,15 @@ auto evaluate_one(V const& out, E const& e) {
 }
 
 // Several results: those that others contain come first, and the others read them.
+template <codegen::variant V, codegen::machine M, class Outs, class... E>
+void run_plans(M const& on, Outs const& outs, route how, E const&... e) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const trees = std::make_tuple(with_result_lengths(codegen::planned_form<true, V>(e), std::get<I>(outs))...);
+    (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
+    if (how != route::fused || !(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(on, trees, outs))
+      (evaluate_node(on, e, std::get<I>(outs), how), ...);
+  }(std::index_sequence_for<E...>{});
+}
 template <codegen::machine M, class Outs, class... E>
 auto evaluate_several(M const& on, Outs const& outs, E const&... e) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -189,12 +239,9 @@ auto evaluate_several(M const& on, Outs const& outs, E const&... e) {
     else {
       route const how = route_from_environment();
       (check_result(e, std::get<I>(outs)), ...);
-      auto const trees = std::make_tuple(with_result_lengths(codegen::normal_form(e), std::get<I>(outs))...);
-      (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
-      if (how != route::fused) return (evaluate_node(on, e, std::get<I>(outs), how), ...), fine{};
-      if (!(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(on, trees, outs))
-        (evaluate_node(on, e, std::get<I>(outs), how), ...);
-      return fine{};
+      auto const v = std::max({variant_for(e, std::get<I>(outs))...});
+      with_variant<E...>(v, [&]<codegen::variant V>(std::integral_constant<codegen::variant, V>) { run_plans<V>(on, outs, how, e...); });
+      return done(on), fine{};
     }
   }(std::make_index_sequence<sizeof...(E)>{});
 }
@@ -211,6 +258,7 @@ template <codegen::machine M, class E>
 auto evaluate_on(M const& on, E const& node) {
   auto out = result_for(on, node);
   evaluate_node(on, node, out.view(), route_from_environment());
+  done(on);
   return out;
 }
 template <codegen::machine M, class... E>

@@ -3,8 +3,7 @@
 #pragma once
 #include <attend/rules.hpp> // first, so that an error is traced through no other header
 
-#include <attend/codegen/place.hpp>
-#include <attend/plan.hpp>
+#include <attend/evaluate.hpp>
 #include <sstream>
 #include <string>
 
@@ -81,6 +80,8 @@ private:
   void of(transposed<X> const& e, int depth) { one(e, depth, "transpose"); }
   template <class X, class R, class C>
   void of(oriented_node<X, R, C> const& e, int depth) { one(e, depth, "oriented " + R::name() + ", " + C::name()); }
+  template <class X>
+  void of(as_written_node<X> const& e, int depth) { one(e, depth, "as written"); }
   template <class X, class F, class T>
   void of(renamed<X, F, T> const& e, int depth) { one(e, depth, "rename " + F::name() + " to " + T::name()); }
   template <class X, class C, class... P>
@@ -119,30 +120,72 @@ std::string scale_line(codegen::attention<X...> const& r) {
   return s.str() + "\n";
 }
 
+// The memory that a tree's result would have, none being there.
+template <class Tree>
+auto result_of_nobody(Tree const& tree) {
+  return codegen::detail::store<typename Tree::value_type>(tree, typename Tree::shape::dims{}).whole();
+}
+template <class Tree>
+auto below_merges(Tree const& tree) {
+  return codegen::detail::below_merges(tree, result_of_nobody(tree)).tree;
+}
+
+// A tree's steps and where their buffers are, for a result that there is no memory of. Describe: steps as data.
+template <bool Describe, class Tree>
+struct planned_steps {
+  using stream = codegen::detail::stream_t<Tree>;
+  decltype(codegen::cover<true>(std::declval<Tree const&>())) region;
+  codegen::detail::placing<Describe, stream> places;
+  codegen::blocking blocks{};
+  long workspace;
+
+  explicit planned_steps(Tree const& tree) : region(codegen::cover<true>(tree)) {
+    auto const result = result_of_nobody(tree);
+    places.template root<typename Tree::value_type>(region, result);
+    if constexpr (!std::is_void_v<stream>) blocks = places.blocks(result.extent(stream{}));
+    workspace = places.lay_out(blocks);
+  }
+  double flops() const {
+    double sum = 0;
+    for (auto const& step : places.steps) sum += static_cast<double>(step.flops);
+    return sum;
+  }
+};
+
 template <class Tree>
 std::string explain_steps(Tree const& tree) {
-  if constexpr (codegen::detail::is_merged_root<Tree>) return explain_steps(tree.x);
-  else {
-    auto region = codegen::cover<true>(tree);
-    auto const result = codegen::detail::store<typename Tree::value_type>(tree, typename Tree::shape::dims{}).whole();
-    codegen::detail::placing<true> places;
-    places.template root<typename Tree::value_type>(region, result);
-    long const workspace = places.lay_out();
-    std::string s;
-    int i = 0;
-    double flops = 0, bytes = 0;
-    for (auto const& step : places.steps) {
-      s += "step " + std::to_string(++i) + ": " + step.kernel + " -> " + (step.writes < 0 ? std::string("result ") : "buffer " + std::to_string(step.writes) + " ") + step.result + "\n";
-      s += "  pattern " + step.pattern + "; " + with_unit(static_cast<double>(step.flops), "flop") + ", " + with_unit(static_cast<double>(step.bytes), "B");
-      for (std::size_t k = 0; k < step.reads.size(); ++k) s += (k ? ", " : "; reads buffer ") + std::to_string(step.reads[k]);
-      s += "\n";
-      flops += static_cast<double>(step.flops);
-      bytes += static_cast<double>(step.bytes);
-    }
-    s += scale_line(region);
-    s += "in all " + with_unit(flops, "flop") + ", " + with_unit(bytes, "B") + " read and written, workspace " + with_unit(static_cast<double>(workspace), "B") + "\n";
-    return s;
+  planned_steps<true, Tree> const plan(tree);
+  using Stream = typename planned_steps<true, Tree>::stream;
+  std::string s;
+  int i = 0;
+  double bytes = 0;
+  for (auto const& step : plan.places.steps) {
+    s += "step " + std::to_string(++i) + ": " + step.kernel + " -> " + (step.writes < 0 ? std::string("result ") : "buffer " + std::to_string(step.writes) + " ") + step.result + "\n";
+    s += "  pattern " + step.pattern + "; " + with_unit(static_cast<double>(step.flops), "flop") + ", " + with_unit(static_cast<double>(step.bytes), "B");
+    for (std::size_t k = 0; k < step.reads.size(); ++k) s += (k ? ", " : "; reads buffer ") + std::to_string(step.reads[k]);
+    s += "\n";
+    bytes += static_cast<double>(step.bytes);
   }
+  if constexpr (!std::is_void_v<Stream>)
+    if (!plan.blocks.whole()) s += "in " + std::to_string(plan.blocks.blocks()) + " blocks of " + std::to_string(plan.blocks.block) + " along " + Stream::name() + "\n";
+  s += scale_line(plan.region);
+  s += "in all " + with_unit(plan.flops(), "flop") + ", " + with_unit(bytes, "B") + " read and written, workspace " + with_unit(static_cast<double>(plan.workspace), "B") + "\n";
+  return s;
+}
+// The steps that these extents ask for, and what they save.
+template <class E>
+std::string explain_plan(E const& e) {
+  std::string s;
+  with_variant<E>(variant_for(e, result_of_nobody(codegen::normal_form(e))), [&]<codegen::variant V>(std::integral_constant<codegen::variant, V>) {
+    auto const planned = codegen::planned_form<true, V>(e);
+    auto const written = codegen::normal_form<true, V != codegen::variant::split_otherwise>(e);
+    s = explain_steps(below_merges(planned));
+    if constexpr (!std::is_same_v<decltype(planned), decltype(written)>) {
+      auto const tree = below_merges(written);
+      s += "products in another order than written, which takes " + with_unit(planned_steps<true, std::remove_cv_t<decltype(tree)>>(tree).flops(), "flop") + "; as_written(x) keeps it\n";
+    }
+  });
+  return s;
 }
 
 } // namespace detail::inline ATTEND_DETAIL_ISA
@@ -160,10 +203,28 @@ std::string explain(E const& e) {
     static_cast<void>(codegen::sizes_of(node));
     detail::tree_printer printer;
     printer.print(node);
-    std::string s = printer.text + "\n" + detail::explain_steps(codegen::normal_form(node));
+    std::string s = printer.text + "\n" + detail::explain_plan(node);
     if constexpr (is_fused<Node>) s += "fused: yes\n";
     else s += std::string("fused: no: ") + codegen::detail::reason_t<Node>::sentence + "\n";
     return s;
+  }
+}
+
+/// Bytes of memory that evaluate(x) needs between its steps: what evaluate(on(workspace), x) asks for. plan_of<E> tells
+/// the same without values, but takes steps of one type for one. Throws shape_error where extents disagree.
+template <expression E>
+long workspace_of(E const& e) {
+  auto const node = detail::lift(e);
+  using Node = std::remove_cv_t<decltype(node)>;
+  if constexpr (detail::broken<Node>) return 0;
+  else {
+    static_cast<void>(codegen::sizes_of(node));
+    long bytes = 0;
+    detail::with_variant<Node>(detail::variant_for(node, detail::result_of_nobody(codegen::normal_form(node))), [&]<codegen::variant V>(std::integral_constant<codegen::variant, V>) {
+      auto const tree = detail::below_merges(codegen::planned_form<true, V>(node));
+      bytes = detail::planned_steps<false, std::remove_cv_t<decltype(tree)>>(tree).workspace;
+    });
+    return bytes;
   }
 }
 

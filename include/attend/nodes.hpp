@@ -7,6 +7,7 @@
 //   reductions   reduction<Op, X, dims>, softmax_node<X, dims, Empty>
 //   look-ups     gather_node<Table, Ids, D>, dropout_node<X>
 //   views        transposed, oriented_node, renamed, split_node, merged, sliced, at_node
+//   plans        as_written_node
 //   masks        keep_mask, drop_mask: what masked() takes, no expressions themselves
 #pragma once
 #include <attend/op.hpp>
@@ -352,6 +353,16 @@ struct at_node : node<at_node<X, D>> {
   long i;
 };
 
+/// x, its products in the order in which they are written.
+template <class X>
+struct as_written_node : node<as_written_node<X>> {
+  using value_type = typename X::value_type;
+  using space = typename X::space;
+  using shape = typename X::shape;
+  using orientation = typename X::orientation;
+  X x;
+};
+
 /// A mask whose true keeps.
 template <class M>
 struct keep_mask {
@@ -362,5 +373,20 @@ template <class M>
 struct drop_mask {
   M m;
 };
+
+namespace detail {
+/// Whether a node of which Is<Node>::value is true stands anywhere in a tree.
+template <template <class> class Is, class X>
+inline constexpr bool stands_in = false;
+template <template <class> class Is, template <class...> class Node, class... X>
+inline constexpr bool stands_in<Is, Node<X...>> = Is<Node<X...>>::value || (stands_in<Is, X> || ...);
+template <template <class> class Is, class X, class D, long N>
+inline constexpr bool stands_in<Is, sliced<X, D, N>> = stands_in<Is, X>;
+// lists of dims have no nodes in them
+template <template <class> class Is, class... D>
+inline constexpr bool stands_in<Is, types<D...>> = false;
+template <template <class> class Is, class T, class S, class... A>
+inline constexpr bool stands_in<Is, tensor_view<T, S, A...>> = Is<tensor_view<T, S, A...>>::value;
+} // namespace detail
 
 } // namespace attend

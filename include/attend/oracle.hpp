@@ -104,16 +104,14 @@ constexpr reference::empty_policy policy_of() {
 }
 
 // Whether a position stands in an expression, so that what is around it must tell extents.
+template <class X>
+struct is_position : std::false_type {};
+template <class D>
+struct is_position<index_node<D>> : std::true_type {};
+template <class D>
+struct is_position<length_node<D>> : std::true_type {};
 template <class E>
-inline constexpr bool has_position = false;
-template <class D>
-inline constexpr bool has_position<index_node<D>> = true;
-template <class D>
-inline constexpr bool has_position<length_node<D>> = true;
-template <template <class...> class Node, class... X>
-inline constexpr bool has_position<Node<X...>> = (has_position<X> || ...);
-template <class X, class D, long N>
-inline constexpr bool has_position<sliced<X, D, N>> = has_position<X>;
+inline constexpr bool has_position = stands_in<is_position, E>;
 
 /// The extents of dims where a node stands, for those that only positions have there. A scope lies inside another and
 /// tells of some dims anew: their extents, `unknown` where the outer one knows, or `gone` where the name is another dim's.
@@ -257,6 +255,10 @@ struct oracle_walk {
   }
   template <class X, class R, class C>
   static array of(oriented_node<X, R, C> const& e, K outer) {
+    return of(e.x, outer);
+  }
+  template <class X>
+  static array of(as_written_node<X> const& e, K outer) {
     return of(e.x, outer);
   }
   template <class X, class F, class T>

@@ -6,15 +6,16 @@
 #include <attend/codegen/patterns/reasons.hpp> // the same
 
 #include <attend/codegen/cover.hpp>
-#include <attend/codegen/outline.hpp>
+#include <attend/codegen/machine.hpp>
+#include <attend/codegen/stream.hpp>
 
 namespace attend {
 namespace codegen::inline ATTEND_DETAIL_ISA::detail {
 
 template <class E>
 using node_t = attend::detail::lifted<E const&>;
-template <class E>
-using canonical_t = std::remove_cv_t<decltype(normal_form(std::declval<node_t<E>>()))>;
+template <class E, variant V = variant::likely>
+using canonical_t = std::remove_cv_t<decltype(planned_form<true, V>(std::declval<node_t<E>>()))>;
 
 // A merged root is one of its tree: it only changes how the result is addressed.
 template <class X>
@@ -22,15 +23,28 @@ struct root_tree {
   using type = X;
 };
 template <class X, class D, class C>
-struct root_tree<merged<X, D, C>> {
-  using type = X;
+struct root_tree<merged<X, D, C>> : root_tree<X> {};
+template <class E, variant V = variant::likely>
+using tree_t = typename root_tree<canonical_t<E, V>>::type;
+template <class E, variant V = variant::likely>
+using region_t = std::remove_cv_t<decltype(cover<true>(std::declval<tree_t<E, V> const&>()))>;
+// Where no machine is there to say so, plans are not streamed.
+template <class Tree>
+struct stream_on_machine {
+  using type = void;
 };
-template <class X>
-inline constexpr bool is_merged_root = false;
-template <class X, class D, class C>
-inline constexpr bool is_merged_root<merged<X, D, C>> = true;
-template <class E>
-using region_t = std::remove_cv_t<decltype(cover<true>(std::declval<typename root_tree<canonical_t<E>>::type const&>()))>;
+template <class Tree>
+  requires has_machine<typename Tree::space>
+struct stream_on_machine<Tree> {
+  using type = stream_of<typename machine_for<typename Tree::space>::type, true, Tree>;
+};
+template <class Tree>
+using stream_t = typename stream_on_machine<Tree>::type;
+
+template <class E, variant V, class Given>
+constexpr outline outline_of_plan(Given const& given) {
+  return outline_of<region_t<E, V>, typename E::value_type, stream_t<tree_t<E, V>>>(given);
+}
 
 template <class X>
 inline constexpr bool weighs_softmax = false;
@@ -114,20 +128,33 @@ using reason_t = typename reason_of<typename root_tree<canonical_t<E>>::type>::t
 
 } // namespace codegen::inline ATTEND_DETAIL_ISA::detail
 
+namespace codegen::inline ATTEND_DETAIL_ISA::detail {
+/// Whether a plan of an expression is fused; so is one that it has not.
+template <class E, variant V>
+inline constexpr bool fuses = true;
+template <class E, variant V>
+  requires(V == variant::likely || has_variant<std::remove_cvref_t<node_t<E>>, V>)
+inline constexpr bool fuses<E, V> = [] {
+  constexpr auto t = tally::of(static_cast<region_t<E, V> const*>(nullptr));
+  return t.fused > 0 && t.softmaxes == 0;
+}();
+} // namespace codegen::inline ATTEND_DETAIL_ISA::detail
+
 /// Whether every softmax of an expression runs inside a fused attention kernel, and there is one.
 template <class E>
 inline constexpr bool is_fused = [] {
-  if constexpr (detail::broken<std::remove_cvref_t<E>>) return false;
+  using Node = std::remove_cvref_t<E>;
+  if constexpr (detail::broken<Node>) return false;
   else {
-    constexpr auto t = codegen::detail::tally::of(static_cast<codegen::detail::region_t<std::remove_cvref_t<E>> const*>(nullptr));
-    return t.fused > 0 && t.softmaxes == 0;
+    using codegen::variant;
+    return codegen::detail::fuses<Node, variant::likely> && codegen::detail::fuses<Node, variant::other> && codegen::detail::fuses<Node, variant::split_otherwise>;
   }
 }();
 
 /// What the compiler knows of the plan of an expression type: the kernel of its last step, and what all its steps cost
 /// and need as closed forms of the extents, which are given by name where the type does not fix them:
 /// `plan_of<E>::flops(s = 128, t = 256)`. Steps of one type are taken for one step, as they are where they read the same
-/// tensors.
+/// tensors. Where the extents decide between two plans, kernel and steps are those of the one that long ones ask for.
 template <class E>
 struct plan_of {
   using region = codegen::detail::region_t<std::remove_cvref_t<E>>;
@@ -135,7 +162,7 @@ struct plan_of {
   static constexpr char const* pattern = region::pattern;
   static constexpr bool fused = is_fused<E>;
   /// How many kernels run.
-  static constexpr int steps = codegen::outline_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::given_extents<>{}).steps;
+  static constexpr int steps = codegen::detail::outline_of_plan<std::remove_cvref_t<E>, codegen::variant::likely>(codegen::given_extents<>{}).steps;
 
   /// Floating-point operations.
   template <class... D, long... N>
@@ -147,6 +174,11 @@ struct plan_of {
   static constexpr long bytes(extent<D, N>... given) {
     return outline(given...).bytes;
   }
+  /// How many blocks of the dim along which the plan is streamed it runs in.
+  template <class... D, long... N>
+  static constexpr long blocks(extent<D, N>... given) {
+    return outline(given...).blocks.blocks();
+  }
   /// Bytes of memory between the steps.
   template <class... D, long... N>
   static constexpr long workspace(extent<D, N>... given) {
@@ -156,7 +188,14 @@ struct plan_of {
 private:
   template <class... D, long... N>
   static constexpr auto outline(extent<D, N>... given) {
-    return codegen::outline_of<region, typename std::remove_cvref_t<E>::value_type>(codegen::given_extents<D...>{given.size()...});
+    using Node = std::remove_cvref_t<E>;
+    codegen::given_extents<D...> const extents{given.size()...};
+    auto const likely = codegen::detail::outline_of_plan<Node, codegen::variant::likely>(extents);
+    if constexpr (codegen::has_variant<detail::lifted<Node const&>, codegen::variant::other>) {
+      auto const other = codegen::detail::outline_of_plan<Node, codegen::variant::other>(extents);
+      if (other.cost < likely.cost) return other;
+    }
+    return likely;
   }
 };
 

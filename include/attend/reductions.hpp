@@ -64,6 +64,8 @@ template <class X, class D>
 struct blind_mask<dropout_node<X>, D> : blind_mask<X, D> {};
 template <class X, class D>
 struct blind_mask<transposed<X>, D> : blind_mask<X, D> {};
+template <class X, class D>
+struct blind_mask<as_written_node<X>, D> : blind_mask<X, D> {};
 template <class X, class R, class C, class D>
 struct blind_mask<oriented_node<X, R, C>, D> : blind_mask<X, D> {};
 template <class X, class F, class T, class D>

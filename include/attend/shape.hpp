@@ -105,16 +105,21 @@ struct orientation_of_dims<types<R, C>> {
 template <class Shape>
 using natural_orientation = typename orientation_of_dims<matrix_dims_t<typename Shape::dims>>::type;
 
-template <class A, class B, class Dims>
-struct clash {
+template <class A, class B, class... D>
+consteval int clash_at(types<D...>) {
+  int at = -1, i = 0;
+  ((at < 0 && !agree(extent_in<A, D>, extent_in<B, D>) ? void(at = i) : void(), ++i), ...);
+  return at;
+}
+template <class Dims, int At>
+struct clash : element_of<Dims, At> {};
+template <class Dims>
+struct clash<Dims, -1> {
   using type = void;
 };
-template <class A, class B, class D, class... Rest>
-struct clash<A, B, types<D, Rest...>>
-    : std::conditional_t<!agree(extent_in<A, D>, extent_in<B, D>), std::type_identity<D>, clash<A, B, types<Rest...>>> {};
 /// The first dim whose static extents disagree between two shapes, or void.
 template <class A, class B>
-using clash_t = typename clash<A, B, typename A::dims>::type;
+using clash_t = typename clash<typename A::dims, clash_at<A, B>(typename A::dims{})>::type;
 
 template <class A, class B>
 struct join_orientation {

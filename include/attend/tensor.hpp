@@ -212,4 +212,19 @@ constexpr void row_major(V& v) {
 }
 
 } // namespace detail
+
+/// How long a dim of a tensor is, as an extent for another tensor: `split(x, t, extent_of(image, h), w)`. Static where
+/// the tensor's is.
+template <class T, class S, class... A, class D>
+  requires(detail::in<D, detail::types<typename A::dim...>>)
+constexpr auto extent_of(tensor_view<T, S, A...> const& x, D dim) {
+  constexpr long n = detail::extent_in<shape<A...>, D>;
+  if constexpr (n >= 0) return extent<D, n>{};
+  else return extent<D, dynamic>{x.extent(dim)};
+}
+template <class T, class S, class... A, class D>
+constexpr auto extent_of(tensor<T, S, A...> const& x, D dim) {
+  return extent_of(x.view(), dim);
+}
+
 } // namespace attend

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Views: other names, rows and columns, dims split, merged, cut and taken apart. Nothing moves.
+// Views: other names, rows and columns, dims split, merged, cut and taken apart. Nothing moves. And as_written.
 #pragma once
 #include <attend/elementwise.hpp>
 #include <attend/errors.hpp>
@@ -179,6 +179,15 @@ constexpr auto slice(X&& x, D d, B begin, E end) {
 template <expression X, dimension D, detail::position I>
 constexpr auto at(X&& x, D d, I i) {
   return detail::reported(detail::at_one(detail::lift(static_cast<X&&>(x)), d, i));
+}
+
+/// x, evaluated with its products in the order in which they are written, where a cheaper one might be found. Said of a
+/// part of an expression it holds for all of it.
+template <expression X>
+constexpr auto as_written(X&& x) {
+  using Node = detail::lifted<X>;
+  if constexpr (detail::broken<Node>) return ill_formed{};
+  else return as_written_node<Node>{{}, detail::lift(static_cast<X&&>(x))};
 }
 
 // Where something else stands in the place of a dim.

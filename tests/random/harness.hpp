@@ -79,6 +79,7 @@ public:
     static_assert(E::shape::rank == Rank, "the generator has lost track of the dims");
     auto const expected = expectation(oracle(e));
     by_route(expected, e, "fused");
+    if constexpr (!std::is_same_v<decltype(codegen::normal_form(e)), decltype(codegen::planned_form(e))>) by_route(expected, as_written(e), "fused");
     if constexpr (is_fused<E>) by_route(expected, e, "thrust");
   }
   /// Two results at once, of which the second may stand inside the first.

@@ -163,6 +163,17 @@ TEST(evaluation, storage_order_means_nothing) {
   expect_same(one, other);
 }
 
+TEST(evaluation, a_slice_of_normalised_rows_reads_whole_rows) {
+  auto const x = attend::normal<float>(s = 8, c = 16);
+  auto const centred = x - mean(x, c);
+  auto const normalised = hadamard(centred, rsqrt(mean(hadamard(centred, centred), c) + 1e-5));
+  expect_right(slice(centred, c, 1, 3), "a reduction");
+  expect_right(slice(normalised, c, 0, 4), "of reductions");
+  expect_right(slice(slice(normalised, c, 2, 9), s, 1, 5), "both dims");
+  expect_right(slice(softmax(x) + max(x, c), c, 5, 7), "beside a softmax");
+  expect_right(at(normalised, c, 3), "one position");
+}
+
 TEST(evaluation, rows_with_nothing_kept) {
   auto const q = attend::normal<float>(s = 4, d = 8);
   auto const k = attend::normal<float>(t = 6, d = 8);
@@ -264,6 +275,22 @@ TEST(explanation, says_scale_steps_and_reason) {
   EXPECT_NE(unfused.find("fused: no: something stands between the softmax and the product"), std::string::npos) << unfused;
   EXPECT_NE(unfused.find("dropout p = 0.5"), std::string::npos);
   EXPECT_THROW(explain(q + attend::zeros<float>(s = 6)), attend::shape_error);
+}
+
+TEST(evaluation, a_summed_dim_may_bear_the_name_of_another) {
+  auto const y = attend::normal<float>(attend::seed{1}, s = 3_c, c = 4_c);
+  auto const x = attend::normal<float>(attend::seed{2}, s = 3_c, c = 16_c);
+  attend::test::expect_right(y - mean(x, c), "free and summed");
+  attend::test::expect_right(sum(y, c) - sum(x, c), "two sums");
+  attend::test::expect_right(softmax(y, c) * 2 + max(x, c), "softmax and maximum");
+  auto const long_y = attend::normal<float>(attend::seed{3}, s = 3, c = 4);
+  auto const long_x = attend::normal<float>(attend::seed{4}, s = 3, c = 16);
+  try {
+    evaluate(long_y - mean(long_x, c));
+    ADD_FAILURE() << "of one length as far as the compiler knows";
+  } catch (attend::shape_error const& error) {
+    EXPECT_NE(std::string(error.what()).find("dimension 'c'"), std::string::npos) << error.what();
+  }
 }
 
 } // namespace

@@ -1,129 +1,163 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Modules on a batch of 3 sequences of 5 tokens, embedding 512, 8 heads of 64, with padding where the id is 0.
 #include <cmath>
-#include <support/routes.hpp>
+#include <modules.hpp>
+#include <random_parameters.hpp>
+#include <support/references.hpp>
 
 namespace {
 
 using namespace attend::dims;
 using namespace attend::literals;
-using attend::test::expect_right;
-using attend::test::expect_within;
+using attend::test::expect_torch;
+using attend::test::expect_torch_by_routes;
+using attend::test::reference;
+using attend::test::references;
+using examples::drawn;
 
-struct modules : testing::Test {
-  static auto ids() { return attend::values<std::int64_t>({100, 200, 300, 300, 0, 22, 33, 44, 0, 0, 66, 55, 66, 30, 0}, b = 3_c, s = 5_c); }
-  static auto embedded() {
-    static auto const table = attend::normal<float>(attend::seed{1}, w = 301_c, c = 512_c);
-    static auto const tokens = ids();
-    return evaluate(gather(table, tokens));
+inline constexpr auto table_rows = w = 301_c;
+
+struct rows : testing::Test {
+  attend::nn::safetensors const torch = references("modules");
+  decltype(attend::values<std::int64_t>({}, b = 3_c, s = 5_c)) const ids =
+      attend::values<std::int64_t>({100, 200, 300, 300, 0, 22, 33, 44, 0, 0, 66, 55, 66, 30, 0}, b = 3_c, s = 5_c);
+  decltype(drawn(1, 2, table_rows, modules::features)) const table = drawn(1, 2, table_rows, modules::features);
+  attend::nn::embedding_parameters<table_rows, modules::features> const embedding{table.view()};
+  decltype(attend::zeros<float>(b = 3_c, s = 5_c, c = 512_c)) const x = evaluate(attend::nn::embedding(ids, embedding));
+
+  template <class... E>
+  auto of_torch(char const* name, E... e) const {
+    return reference<double>(torch, name, e...);
   }
-  static auto weight(std::uint64_t stream) { return evaluate(attend::normal<float>(attend::seed{stream}, c = 512_c, f = 512_c) * (1 / std::sqrt(512.))); }
+  // Row 2, as an expression: of the tokens, and of the keys of self-attention.
+  auto padding() const { return ids == 0; }
+  auto padded_keys() const { return rename(padding(), s, prime(s)); }
 };
 
-TEST_F(modules, row_1_embedding) {
-  auto const table = attend::normal<float>(attend::seed{1}, w = 301_c, c = 512_c);
-  auto const tokens = ids();
-  auto const x = evaluate(gather(table, tokens));
-  static_assert(std::is_same_v<decltype(x)::shape::dims, attend::detail::types<std::remove_const_t<decltype(b)>, std::remove_const_t<decltype(s)>, std::remove_const_t<decltype(c)>>>);
+TEST_F(rows, row_1_embedding) {
   for (long i = 0; i < 3; ++i)
     for (long j = 0; j < 5; ++j)
-      for (long k = 0; k < 512; ++k) ASSERT_EQ(x(b = i, s = j, c = k), table(w = tokens(b = i, s = j), c = k));
+      for (long k = 0; k < 512; ++k) ASSERT_EQ(x(b = i, s = j, c = k), table(w = ids(b = i, s = j), c = k));
+  attend::test::expect_same_input(evaluate(slice(x, c, 0_c, 32_c)), of_torch("row_1", b = 3_c, s = 5_c, c = 32_c), "embedded ids");
 }
 
-TEST_F(modules, row_2_padding_mask_of_ids) {
-  auto const tokens = ids();
-  auto const padding = evaluate(tokens == 0);
-  for (long i = 0; i < padding.size(); ++i) EXPECT_EQ(padding.data()[i], tokens.data()[i] == 0);
+TEST_F(rows, row_2_padding_mask_of_ids) {
+  auto const mask = evaluate(padding());
+  auto const expected = reference<std::int64_t>(torch, "row_2", b = 3_c, s = 5_c);
+  for (long i = 0; i < 15; ++i) EXPECT_EQ(mask.data()[i], expected.data[i] == 1);
 }
 
-TEST_F(modules, rows_3_to_6_masks_broadcast_by_name_and_both_fills) {
-  auto const tokens = ids();
-  auto const all = attend::full<bool>(true, b = 3_c, prime(s) = 5_c);
-  auto const single = attend::normal<float>(attend::seed{2}, b = 3_c, s = 5_c, prime(s) = 5_c);
-  auto const heads = attend::normal<float>(attend::seed{3}, b = 3_c, n = 8_c, s = 5_c, prime(s) = 5_c);
-  auto const cross = attend::normal<float>(attend::seed{4}, b = 3_c, t = 4099, s = 5_c);
-  auto const keys = rename(tokens == 0, s, prime(s));
-  expect_right(softmax(masked(single, drop(keys))), "single head");
-  expect_right(softmax(masked(heads, drop(keys))), "8 heads");
-  expect_right(softmax(masked(cross, drop(tokens == 0)), s), "cross");
-  expect_right(softmax(masked(heads, drop(keys), -1e9)), "finite fill");
-  auto const zeros = evaluate(softmax(masked(single, drop(all))));
-  auto const uniform = evaluate(softmax(masked(single, drop(all), -1e9)));
-  for (float x : zeros) EXPECT_EQ(x, 0.f);
-  for (float x : uniform) EXPECT_FLOAT_EQ(x, 0.2f);
+TEST_F(rows, row_3_mask_of_self_attention_by_name) {
+  auto const scores = drawn(7, 2, b = 3_c, s = 5_c, prime(s) = 5_c);
+  expect_torch_by_routes(softmax(masked(scores, drop(padded_keys()))), of_torch("row_3.self", b = 3_c, s = 5_c, prime(s) = 5_c), "weights");
 }
 
-TEST_F(modules, row_3_cross_mask_of_an_image_is_never_stored) {
-  auto const tokens = ids();
-  auto const scores = attend::normal<float>(attend::seed{5}, t = 262144, s = 5_c);
-  auto const weights = softmax(masked(scores, drop(at(tokens, b, 0) == 0)), s);
-  auto const w = evaluate(weights);
-  EXPECT_NE(explain(weights).find("workspace 0 B"), std::string::npos);
-  for (long i = 0; i < 262144; i += 997) {
-    double sum = 0;
-    for (long j = 0; j < 5; ++j) sum += w(t = i, s = j);
-    EXPECT_EQ(w(t = i, s = 4), 0.f); // padding
-    EXPECT_NEAR(sum, 1, 6 * 0x1p-24 * 5);
+TEST_F(rows, row_3_mask_of_an_image_is_never_stored) {
+  auto const scores = drawn(9, 2, b = 3_c, t = 262144_c, s = 5_c);
+  auto const weights = softmax(masked(scores, drop(padding())), s);
+  EXPECT_NE(explain(weights).find("workspace 0 B"), std::string::npos) << explain(weights);
+  auto const found = evaluate(weights);
+  // pixels whose weights are in the file
+  auto const places = reference<std::int64_t>(torch, "row_3.rows", r = 8_c);
+  auto some_scores = attend::zeros<float>(b = 3_c, t = 8_c, s = 5_c), some = attend::zeros<float>(b = 3_c, t = 8_c, s = 5_c);
+  for (long i = 0; i < 3; ++i)
+    for (long j = 0; j < 8; ++j)
+      for (long k = 0; k < 5; ++k) {
+        some_scores(b = i, t = j, s = k) = scores(b = i, t = places(r = j), s = k);
+        some(b = i, t = j, s = k) = found(b = i, t = places(r = j), s = k);
+      }
+  expect_torch(softmax(masked(some_scores, drop(padding())), s), some, of_torch("row_3.cross", b = 3_c, t = 8_c, s = 5_c), "weights");
+  // every other: padding has no weight, and a row sums to 1 but for five weights' roundings and four sums'
+  for (long i = 0; i < 3; ++i)
+    for (long j = 0; j < 262144; ++j) {
+      double sum = 0;
+      for (long k = 0; k < 5; ++k) {
+        sum += found(b = i, t = j, s = k);
+        if (ids(b = i, s = k) == 0) {
+          ASSERT_EQ(found(b = i, t = j, s = k), 0.f);
+        }
+      }
+      ASSERT_NEAR(sum, 1, (5 + 4) * 0x1p-24 * 5);
+    }
+}
+
+TEST_F(rows, row_4_mask_over_heads_by_name) {
+  auto const scores = drawn(8, 2, b = 3_c, n = 8_c, s = 5_c, prime(s) = 5_c);
+  expect_torch_by_routes(softmax(masked(scores, drop(padded_keys()))), of_torch("row_4", b = 3_c, n = 8_c, s = 5_c, prime(s) = 5_c), "weights");
+}
+
+// The second sequence is nothing but padding.
+TEST_F(rows, row_5_minus_infinity_with_a_fully_masked_row) {
+  auto const scores = drawn(7, 2, b = 3_c, s = 5_c, prime(s) = 5_c);
+  auto const filled = masked(scores, drop(padded_keys() || attend::index(b) == 1));
+  expect_torch_by_routes(softmax(filled, attend::empty_row::nan), of_torch("row_5", b = 3_c, s = 5_c, prime(s) = 5_c), "weights");
+  auto const zeros = evaluate(softmax(filled));
+  auto const other = evaluate(softmax(filled, attend::empty_row::nan));
+  for (long i = 0; i < zeros.size(); ++i) EXPECT_EQ(zeros.data()[i], std::isnan(other.data()[i]) ? 0.f : other.data()[i]);
+  EXPECT_TRUE(std::isnan(other(b = 1)));
+}
+
+TEST_F(rows, row_6_finite_fill_makes_a_fully_masked_row_uniform) {
+  auto const scores = drawn(7, 2, b = 3_c, s = 5_c, prime(s) = 5_c);
+  auto const filled = softmax(masked(scores, drop(padded_keys() || attend::index(b) == 1), -1e9));
+  expect_torch_by_routes(filled, of_torch("row_6", b = 3_c, s = 5_c, prime(s) = 5_c), "weights");
+  auto const weights = evaluate(filled);
+  for (long i = 0; i < 25; ++i) EXPECT_FLOAT_EQ(weights.data()[25 + i], 0.2f);
+}
+
+struct modules_of_tokens : rows {
+  examples::random_parameters const drawn_parameters{2};
+  modules::parameters p;
+  modules_of_tokens() { attend::nn::load(p, drawn_parameters); }
+};
+
+TEST_F(modules_of_tokens, row_7_single_head_gives_output_and_weights) {
+  auto const [output, weights] = modules::single_head(x, drop(padded_keys()), p);
+  static_assert(attend::is_fused<decltype(output)>);
+  for (char const* name : {"fused", "thrust"}) {
+    attend::test::route_in_scope const by(name);
+    auto const [o, w] = evaluate(output, weights);
+    expect_torch(output, o, of_torch("row_7.output", b = 3_c, s = 5_c, c = 512_c), std::string("output by route ") + name, {512, 512, 5, 512});
+    expect_torch(weights, w, of_torch("row_7.weights", b = 3_c, s = 5_c, prime(s) = 5_c), std::string("weights by route ") + name, {512, 512, 5});
   }
 }
 
-TEST_F(modules, row_7_self_attention_gives_output_and_weights) {
-  auto const tokens = ids();
-  auto const x = embedded();
-  auto const wq = weight(11), wk = weight(12), wv = weight(13);
-  auto const wo = evaluate(rename(rename(rename(weight(14), c, e), f, c), e, f)); // (f, c)
-  auto const bo = attend::normal<float>(attend::seed{15}, c = 512_c);
-  auto const q = x * wq;
-  auto const k = x * wk;
-  auto const v = x * wv;
-  auto const weights = softmax(masked(q * transpose(k) * (1 / std::sqrt(512.)), drop(rename(tokens == 0, s, prime(s)))));
-  auto const output = weights * v * wo + bo;
-  static_assert(attend::is_fused<decltype(output)>);
-  auto const [o, w] = evaluate(output, weights);
-  expect_within(attend::oracle(output), o, "output");
-  expect_within(attend::oracle(weights), w, "weights");
-  expect_right(output, "output alone");
-}
-
-TEST_F(modules, row_8_heads_that_do_not_divide_are_refused) {
-  auto const x = embedded();
+TEST_F(modules_of_tokens, row_8_heads_that_do_not_divide_are_refused) { // static ones: tests/fail/views/heads_do_not_divide.cpp
   long const heads = 7;
   try {
-    evaluate(split(x, c, n = heads, d));
+    evaluate(modules::multi_head(x, drop(padded_keys()), p, n = heads).first);
     FAIL();
   } catch (attend::shape_error const& e) {
-    EXPECT_NE(std::string(e.what()).find("512"), std::string::npos);
-    EXPECT_NE(std::string(e.what()).find("7"), std::string::npos);
+    for (char const* word : {"512", "7", "'f'"}) EXPECT_NE(std::string(e.what()).find(word), std::string::npos) << e.what();
   }
 }
 
-TEST_F(modules, rows_9_to_12_multi_head_attention_with_dropout) {
-  auto const tokens = ids();
-  auto const x = embedded();
-  auto const wq = weight(21), wk = weight(22), wv = weight(23);
-  auto const wo = evaluate(rename(rename(rename(weight(24), c, e), f, c), e, f));
-  auto const bo = attend::normal<float>(attend::seed{25}, c = 512_c);
-  auto const heads = [&](auto const& m) { return split(x * m, f, n = 8_c, d); };
-  auto const q = heads(wq), k = heads(wk), v = heads(wv);
-  EXPECT_EQ(evaluate(q).extent(d), 64);
-  auto const scores = q * transpose(k) / 8;
-  auto const s88 = evaluate(scores);
-  EXPECT_EQ(s88.size(), 3 * 8 * 5 * 5);
-  expect_right(scores, "scores");
-  auto const weights = softmax(masked(scores, drop(rename(tokens == 0, s, prime(s)))));
-  auto const dropped = dropout(weights, 0.3, 99);
-  auto const output = merge(weights * v, n, d, f) * wo + bo;
-  auto const trained = merge(dropped * v, n, d, f) * wo + bo;
+TEST_F(modules_of_tokens, row_9_heads) {
+  auto const heads = modules::split_heads(attend::nn::linear(x, p.query), n = 8_c);
+  expect_torch_by_routes(slice(heads, n, 0_c, 2_c), of_torch("row_9", b = 3_c, n = 2_c, s = 5_c, d = 64_c), "queries", {512});
+  EXPECT_EQ(evaluate(heads).size(), 3 * 8 * 5 * 64);
+}
+
+TEST_F(modules_of_tokens, row_10_scores) {
+  expect_torch_by_routes(modules::scores(x, p, n = 8_c), of_torch("row_10", b = 3_c, n = 8_c, s = 5_c, prime(s) = 5_c), "scores", {512, 64});
+}
+
+TEST_F(modules_of_tokens, rows_11_and_12_dropout_gives_the_weights_after_it) {
+  auto const drop_some = [](auto const& weights) { return dropout(weights, 0.3, 99); };
+  auto const [output, weights] = modules::multi_head(x, drop(padded_keys()), p, n = 8_c, drop_some);
   static_assert(attend::is_fused<decltype(output)>);
-  static_assert(attend::is_fused<decltype(trained)>);
-  expect_right(output, "output");
-  auto const [o, w] = evaluate(trained, dropped);
-  expect_within(attend::oracle(trained), o, "output after dropout");
-  expect_within(attend::oracle(dropped), w, "weights after dropout");
-  long zeros = 0;
-  for (long i = 0; i < 3; ++i) zeros += w(b = i, n = 0, s = 0) == 0.f;
-  auto const again = evaluate(dropped);
-  EXPECT_TRUE(std::equal(w.begin(), w.end(), again.begin(), [](float x, float y) { return (x == 0) == (y == 0); })) << "the draws are those of the seed";
+  for (char const* name : {"fused", "thrust"}) {
+    attend::test::route_in_scope const by(name);
+    auto const [o, w] = evaluate(output, weights);
+    expect_torch(output, o, of_torch("row_12.dropout", b = 3_c, s = 5_c, c = 512_c), std::string("output by route ") + name, {512, 64, 5, 512});
+    expect_torch(weights, w, of_torch("row_11", b = 3_c, n = 8_c, s = 5_c, prime(s) = 5_c), std::string("weights by route ") + name, {512, 64, 5});
+  }
+}
+
+TEST_F(modules_of_tokens, row_12_heads_merged_and_output_layer) {
+  auto const output = modules::multi_head(x, drop(padded_keys()), p, n = 8_c).first;
+  static_assert(attend::is_fused<decltype(output)>);
+  expect_torch_by_routes(output, of_torch("row_12", b = 3_c, s = 5_c, c = 512_c), "output", {512, 64, 5, 512});
 }
 
 } // namespace

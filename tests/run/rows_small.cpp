@@ -1,58 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Small modules: self-attention by one qkv projection, cross-attention, the memory-efficient call, and a ViT block.
+// Small modules: self-attention by one qkv projection, cross-attention, and the memory-efficient call.
 #include <cmath>
-#include <support/routes.hpp>
+#include <cross_attention.hpp>
+#include <random_parameters.hpp>
+#include <self_attention.hpp>
+#include <support/references.hpp>
 
 namespace {
 
 using namespace attend::dims;
 using namespace attend::literals;
 using attend::test::expect_right;
+using attend::test::expect_same_input;
+using attend::test::expect_torch_by_routes;
+using attend::test::reference;
+using attend::test::references;
+using examples::drawn;
 
-auto scaled_weight(std::uint64_t stream, auto rows, auto columns) {
-  return evaluate(attend::normal<float>(attend::seed{stream}, rows, columns) * (1 / std::sqrt(static_cast<double>(rows.size()))));
+// Rows 26 to 32: SelfAttention(64) of x (1, 10, 64).
+struct self_attention_of_10 : testing::Test {
+  attend::nn::safetensors const torch = references("self_attention");
+  examples::random_parameters const drawn_parameters{2};
+  self_attention::parameters p;
+  decltype(drawn(1, 2, b = 1_c, s = 10_c, c = 64_c)) const x = drawn(1, 2, b = 1_c, s = 10_c, c = 64_c);
+
+  auto of_torch(char const* name) const { return reference<double>(torch, name, b = 1_c, s = 10_c, c = 64_c); }
+
+  self_attention_of_10() {
+    attend::nn::load(p, drawn_parameters);
+    expect_same_input(x, of_torch("input"), "x");
+  }
+  auto qkv() const { return attend::nn::linear(x, p.to_qkv); }
+  auto part_of_heads(long i) const { return at(split(qkv(), f, part = 3_c, n = 8_c, d), part, i); }
+};
+
+TEST_F(self_attention_of_10, row_26_one_projection_without_bias) {
+  expect_torch_by_routes(slice(qkv(), s, 0, 2), reference<double>(torch, "row_26", b = 1_c, s = 2_c, f = 1536_c), "qkv", {64});
 }
 
-// One projection to queries, keys and values, split along the last axis; scale dim_head^-0.5; output layer with bias.
-template <class X, class W, class O, class B>
-auto self_attention(X const& x, W const& wqkv, O const& wo, B const& bo) {
-  auto const qkv = split(x * wqkv, f, part = 3_c, n = 8_c, d);
-  auto const scores = at(qkv, part, 0) * transpose(at(qkv, part, 1)) * std::pow(64., -0.5);
-  return [qkv, scores, &wo, &bo](auto const& change) { return merge(softmax(change(scores)) * at(qkv, part, 2), n, d, e) * wo + bo; };
+TEST_F(self_attention_of_10, row_27_split_in_three_and_into_heads) {
+  expect_torch_by_routes(slice(part_of_heads(1), s, 0, 2), reference<double>(torch, "row_27", b = 1_c, n = 8_c, s = 2_c, d = 64_c), "keys", {64});
 }
 
-TEST(small_modules, rows_26_to_32_self_attention) {
-  auto const x = attend::normal<float>(attend::seed{1}, b = 1, s = 10, c = 64_c);
-  auto const wqkv = scaled_weight(2, c = 64_c, f = 1536_c);
-  auto const wo = evaluate(rename(scaled_weight(3, f = 512_c, c = 64_c), f, e));
-  auto const bo = attend::normal<float>(attend::seed{4}, c = 64_c);
-  auto const module = self_attention(x, wqkv, wo, bo);
-  auto const plain = module([](auto const& scores) { return scores; });
-  static_assert(attend::is_fused<decltype(plain)>);
-  EXPECT_EQ(evaluate(plain).size(), 10 * 64);
-  expect_right(plain, "plain");
-  expect_right(dropout(plain, 0.1, 5), "output dropout");
-  // row 31: its mask works
-  auto const mask = attend::values<bool>({true, true, false, true, true, true, false, true, true, true}, b = 1, s = 10);
-  auto const kept = module([&](auto const& scores) { return masked(scores, keep(rename(mask, s, prime(s)))); });
-  static_assert(attend::is_fused<decltype(kept)>);
-  expect_right(kept, "masked");
-  auto const a = evaluate(plain), m = evaluate(kept);
-  EXPECT_FALSE(std::equal(a.begin(), a.end(), m.begin())) << "the mask reaches the result";
+TEST_F(self_attention_of_10, row_28_scores_scaled_by_the_head_dim) {
+  auto const scores = part_of_heads(0) * transpose(part_of_heads(1)) * std::pow(64., -0.5);
+  expect_torch_by_routes(scores, reference<double>(torch, "row_28", b = 1_c, n = 8_c, s = 10_c, prime(s) = 10_c), "scores", {64, 64});
 }
 
-TEST(small_modules, row_33_cross_attention) {
-  auto const x = attend::normal<float>(attend::seed{1}, b = 1, s = 10, c = 64_c);
-  auto const context = attend::normal<float>(attend::seed{2}, b = 1, t = 20, w = 77_c);
-  auto const wq = scaled_weight(3, c = 64_c, f = 512_c);
-  auto const wk = scaled_weight(4, w = 77_c, f = 512_c), wv = scaled_weight(5, w = 77_c, f = 512_c);
-  auto const wo = evaluate(rename(scaled_weight(6, f = 512_c, c = 64_c), f, e));
-  auto const q = split(x * wq, f, n = 8_c, d);
-  auto const k = split(context * wk, f, n = 8_c, d), v = split(context * wv, f, n = 8_c, d);
-  auto const out = merge(softmax(q * transpose(k) / 8) * v, n, d, e) * wo;
-  static_assert(attend::is_fused<decltype(out)>);
-  EXPECT_EQ(evaluate(out).size(), 10 * 64);
-  expect_right(out);
+TEST_F(self_attention_of_10, row_29_heads_merged_and_output_layer) {
+  auto const output = self_attention::output(x, p);
+  static_assert(attend::is_fused<decltype(output)>);
+  expect_torch_by_routes(output, of_torch("row_29"), "output", {64, 64, 10, 512});
+}
+
+TEST_F(self_attention_of_10, row_30_output_dropout) { expect_torch_by_routes(dropout(self_attention::output(x, p), 0.1, 5), of_torch("row_30"), "output", {64, 64, 10, 512}); }
+
+TEST_F(self_attention_of_10, row_31_its_mask_works) {
+  auto const mask = attend::values<bool>({true, true, false, true, true, true, false, true, true, true}, b = 1_c, s = 10_c);
+  auto const output = self_attention::output(x, p, keep(rename(mask, s, prime(s))));
+  static_assert(attend::is_fused<decltype(output)>);
+  expect_torch_by_routes(output, of_torch("row_31"), "masked", {64, 64, 10, 512});
+  auto const plain = evaluate(self_attention::output(x, p)), kept = evaluate(output);
+  EXPECT_FALSE(std::equal(plain.begin(), plain.end(), kept.begin())) << "the mask reaches the result";
+}
+
+TEST_F(self_attention_of_10, row_32_shape) {
+  auto const y = evaluate(self_attention::output(x, p));
+  static_assert(std::is_same_v<std::remove_cvref_t<decltype(y)>::shape, std::remove_cvref_t<decltype(x)>::shape>);
+  EXPECT_EQ(y.size(), 1 * 10 * 64);
+}
+
+TEST(cross_attention_of_10, row_33_context_of_another_width) {
+  auto const torch = references("cross_attention");
+  examples::random_parameters const drawn_parameters(3);
+  cross_attention::parameters p;
+  attend::nn::load(p, drawn_parameters);
+  auto const x = drawn(1, 2, b = 1_c, s = 10_c, c = 64_c);
+  auto const context = drawn(2, 2, b = 1_c, t = 20_c, cross_attention::context_features);
+  expect_same_input(x, reference<double>(torch, "input", b = 1_c, s = 10_c, c = 64_c), "x");
+  expect_same_input(context, reference<double>(torch, "context", b = 1_c, t = 20_c, cross_attention::context_features), "context");
+  auto const output = cross_attention::output(x, context, p);
+  static_assert(attend::is_fused<decltype(output)>);
+  static_assert(std::is_same_v<decltype(evaluate(output))::shape, std::remove_cvref_t<decltype(x)>::shape>);
+  expect_torch_by_routes(output, reference<double>(torch, "row_33", b = 1_c, s = 10_c, c = 64_c), "output", {77, 64, 20, 512});
 }
 
 template <class T>
@@ -76,36 +106,6 @@ TYPED_TEST(memory_efficient, rows_34_to_38) {
   expect_right(dropout(softmax(scores + bias), 0.2, 7) * v, "dropout");
   auto const no_heads = at(storage, n, 1);
   expect_right(softmax(at(no_heads, part, 0) * transpose(rename(at(no_heads, part, 1), s, t))) * rename(at(no_heads, part, 2), s, t), "without heads");
-}
-
-TEST(vit_block, rows_40_and_41) {
-  auto const x = attend::normal<float>(attend::seed{1}, b = 3_c, s = 196_c, c = 768_c);
-  auto const gain = attend::uniform<float>(attend::seed{2}, c = 768_c), shift = attend::normal<float>(attend::seed{3}, c = 768_c);
-  auto const wqkv = scaled_weight(4, c = 768_c, f = 2304_c);
-  auto const wo = evaluate(rename(scaled_weight(5, f = 768_c, c = 768_c), f, e));
-  auto const bo = attend::normal<float>(attend::seed{6}, c = 768_c);
-  auto const centred = x - mean(x, c);
-  auto const normalised = hadamard(hadamard(centred, rsqrt(mean(hadamard(centred, centred), c) + 1e-5)), gain) + shift;
-  auto const y = evaluate(normalised);
-  attend::test::expect_within(attend::oracle(normalised), y, "layer norm");
-  auto const qkv = split(y * wqkv, f, part = 3_c, n = 8_c, d); // (B, N, 3, H, C / H), heads of 96
-  auto const heads = softmax(at(qkv, part, 0) * transpose(at(qkv, part, 1)) * std::pow(96., -0.5)) * at(qkv, part, 2);
-  auto const block = merge(heads, n, d, e) * wo + bo;
-  static_assert(attend::is_fused<decltype(block)>);
-  auto const fused = evaluate(block);
-  EXPECT_EQ(fused.size(), 3 * 196 * 768);
-  // the oracle of parts, each of what the part before it gave: some rows of the projections, one sequence's heads 2 and 3
-  auto const projected = evaluate(y * wqkv);
-  auto const rows = slice(at(y, b, 1), s, 90, 93) * wqkv;
-  attend::test::expect_within(attend::oracle(rows), evaluate(slice(at(projected, b, 1), s, 90, 93)), "projection");
-  auto const some = slice(at(split(projected, f, part = 3_c, n = 8_c, d), b, 1), n, 2, 4);
-  auto const weights = softmax(at(some, part, 0) * transpose(at(some, part, 1)) * std::pow(96., -0.5));
-  expect_right(weights * at(some, part, 2), "heads");
-  expect_right(dropout(weights, 0.1, 1) * at(some, part, 2), "attention dropout");
-  auto const merged = evaluate(merge(heads, n, d, e));
-  auto const last = slice(at(merged, b, 1), s, 0, 3) * wo + bo;
-  expect_right(dropout(last, 0.1, 2), "projection dropout");
-  attend::test::expect_within(attend::oracle(last), evaluate(slice(at(fused, b, 1), s, 0, 3)), "block");
 }
 
 } // namespace

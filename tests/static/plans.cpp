@@ -147,11 +147,46 @@ auto a1 = of<float>(c = 16_c, f = 16_c);
 auto a2 = of<float>(f = 16_c, e = 16_c);
 auto a3 = of<float>(e = 16_c, w = 16_c);
 auto a4 = of<float>(w = 16_c, t = 16_c);
-STEPS(3, a0 * a1 * a2 * a3);
-WORKSPACE(2 * 4 * 100l * 16, (s = 100), a0 * a1 * a2 * a3);
-STEPS(4, a0 * a1 * a2 * a3 * a4);
-WORKSPACE(2 * 4 * 100l * 16, (s = 100), a0 * a1 * a2 * a3 * a4);
+STEPS(3, as_written(a0 * a1 * a2 * a3));
+WORKSPACE(2 * 4 * 100l * 16, (s = 100), as_written(a0 * a1 * a2 * a3));
+STEPS(4, as_written(a0 * a1 * a2 * a3 * a4));
+WORKSPACE(2 * 4 * 100l * 16, (s = 100), as_written(a0 * a1 * a2 * a3 * a4));
 // places begin at cache lines
 WORKSPACE(64, (s = 1), relu(a0 * a1) * a2);
+
+// ---- the order of products
+// long data goes through maps that are made one first, in f64: what they make together - casts, products and sums - its
+// rounding, one product
+#define MADE_ONE (4 * 16 * 16 * 2 + 3 * 16 * 16 * 2 + 16 * 2)
+auto narrow = of<float>(e = 16_c, w = 2_c);
+auto long_rows = of<float>(s = 4096_c, c = 16_c);
+STEPS(4, long_rows * a1 * a2 * narrow);
+FLOPS(MADE_ONE + 2 * 4096l * 16 * 2, (), long_rows * a1 * a2 * narrow);
+FLOPS(2 * 4096l * 16 * (16 + 16 + 2), (), as_written(long_rows * a1 * a2 * narrow));
+// and short data, whose length only the caller knows, goes through one after another
+FLOPS(MADE_ONE + 2 * 5000l * 16 * 2, (s = 5000), a0 * a1 * a2 * narrow);
+FLOPS(2 * 3l * 16 * (16 + 16 + 2), (s = 3), a0 * a1 * a2 * narrow);
+// what is as cheap as written stays as it is
+auto much = of<float>(f = 16_c, e = 64_c);
+STEPS(2, a0 * a1 * much);
+FLOPS(2 * 5000l * 16 * (16 + 64), (s = 5000), a0 * a1 * much);
+static_assert(std::is_same_v<decltype(attend::codegen::planned_form(softmax(x) * v)), decltype(attend::codegen::normal_form(softmax(x) * v))>);
+
+// ---- merged dims of a chain are no copies
+auto picture = of<float>(b = 2, c = 3_c, s = 8_c, t = 9_c);
+auto to_features = of<float>(c = 3_c, f = 16_c);
+STEPS(1, merge(contract(picture, to_features, c), s, t, w));
+STEPS(1, split(merge(contract(picture, to_features, c), s, t, w), w, s = 8_c, t = 9_c));
+
+// ---- blocks
+auto tokens = of<float>(s = 8, c = 16_c);
+auto to_hidden = of<float>(c = 16_c, f = 1024_c);
+auto from_hidden = of<float>(f = 1024_c, c = 16_c);
+#define BLOCKS(N, EXTENTS, ...) static_assert(attend::plan_of<decltype(__VA_ARGS__)>::blocks EXTENTS == (N))
+BLOCKS(1, (s = 2048), gelu(tokens * to_hidden) * from_hidden);
+BLOCKS(3, (s = 2049), gelu(tokens * to_hidden) * from_hidden);
+WORKSPACE(4 * 1024 * 1024l, (s = 1000000), gelu(tokens * to_hidden) * from_hidden);
+BLOCKS(1, (s = 1000000), gelu(tokens * to_hidden));                              // nothing lies in between
+BLOCKS(1, (s = 1000000), softmax(gelu(tokens * to_hidden) * from_hidden, s));    // the softmax needs all of them
 
 } // namespace

@@ -28,6 +28,9 @@ struct united<A, B, Rest...> : united<unite_t<A, B>, Rest...> {};
 template <class... Lists>
 using unite_all = typename united<Lists...>::type;
 
+/// What an operation in f64 is worth beside one in the type of the data: no matrix units do it.
+inline constexpr double f64_operation = 8;
+
 /// The dims of a region's result.
 template <class R>
 struct result_dims;
@@ -98,6 +101,12 @@ constexpr long flops_of(Extents const& n) { return detail::counting::of(static_c
 template <class R, class T, class Extents>
 constexpr long bytes_of(Extents const& n) {
   return detail::reading::of(static_cast<R const*>(nullptr), n) + detail::volume<typename detail::result_dims<R>::type>(n) * static_cast<long>(sizeof(T));
+}
+
+/// What a region's step costs, for a comparison of plans: operations, and bytes as one each. Steps in f64 are slow.
+template <class R, class T, class Extents>
+constexpr double step_cost(Extents const& n) {
+  return static_cast<double>(flops_of<R>(n)) * (std::is_same_v<typename R::value_type, double> ? detail::f64_operation : 1) + static_cast<double>(bytes_of<R, T>(n));
 }
 
 } // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -22,6 +22,19 @@ struct priority : priority<I - 1> {};
 template <>
 struct priority<0> {};
 
+/// Whether a tree is one of weights.
+template <class X>
+inline constexpr bool weighs = softmaxes<X> > 0;
+template <class X, class W, class L>
+inline constexpr bool weighs<recorded<X, W, L>> = true;
+
+/// Whether a product with an epilogue is one of attention: a bias is no reason to take that apart, it is a step behind it.
+template <class M>
+inline constexpr bool of_attention = false;
+template <class X, class Y, class D, class A, class B, class R>
+  requires(weighs<X> || weighs<Y>)
+inline constexpr bool of_attention<product<X, Y, D, A, B, R>> = !is_not_fused<std::remove_cv_t<decltype(attention_match::of(std::declval<contraction<X, Y, D> const&>()))>>;
+
 /// Fuse says whether pattern 1 is tried.
 template <bool Fuse>
 struct covering {
@@ -42,18 +55,19 @@ private:
   template <class X>
   static auto tried(X const& x, priority<2>) {
     auto const m = product_match::of(x);
-    if constexpr (is_product<decltype(m)>) return multiplied(m);
+    if constexpr (is_product<decltype(m)> && !(Fuse && of_attention<std::remove_cv_t<decltype(m)>>)) return multiplied(m);
     else return tried(x, priority<1>{});
   }
   // 3, 4
   template <class X>
   static auto tried(X const& x, priority<1>) {
     using Dims = typename X::shape::dims;
-    using Inner = typename inner_dims<X, Dims>::type;
-    if constexpr (std::is_void_v<Inner>) return tried(x, priority<0>{});
+    using Axes = typename inner_axes<X, typename X::shape>::type;
+    if constexpr (std::is_void_v<Axes>) return tried(x, priority<0>{});
     else {
+      using Inner = typename Axes::dims;
       constexpr bool each = common_t<Inner, Dims>::size > 0;
-      auto const e = extracting<minus_t<Dims, Inner>, Inner>::of(x, attend::detail::pack<>{});
+      auto const e = extracting<minus_t<Dims, Inner>, Axes>::of(x, attend::detail::pack<>{});
       return by_rows<Inner, each>(e);
     }
   }
@@ -81,8 +95,8 @@ private:
   }
   template <class X, class Y, class D, class A, class B, class R>
   static auto multiplied(product<X, Y, D, A, B, R> const& m) {
-    auto const x = operand(m.x, m.y);
-    auto const y = operand(m.y, m.x);
+    auto const x = factor_of<D>(m.x, m.y);
+    auto const y = factor_of<D>(m.y, m.x);
     auto const bias = operand(m.bias, m.x, m.y);
     auto const residual = operand(m.residual, m.x, m.y);
     return product<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D, A, std::remove_cv_t<decltype(bias)>, std::remove_cv_t<decltype(residual)>>{
@@ -102,9 +116,29 @@ private:
 
   template <class X, class Y, class... D>
   static auto as_sum(contraction<X, Y, types<D...>> const& e) {
-    auto const xy = map<op::mul>(e.x, e.y);
+    auto const x = in_memory(e.x, e.y);
+    auto const y = in_memory(e.y, e.x);
+    auto const xy = map<op::mul>(x, y);
     return reduction<op::sum, std::remove_cv_t<decltype(xy)>, types<D...>>{{}, xy};
   }
+
+  // What a sum of products reads again and again: stored once, however it is cast.
+  template <class X, class Around>
+  static auto in_memory(X const& x, Around const& around) {
+    if constexpr (ends_in_map<X>) return store<typename X::value_type>(x, storage_order_t<X>{}, around);
+    else return x;
+  }
+  template <class T, class X, class Around>
+  static auto in_memory(elementwise<op::cast<T>, X> const& e, Around const& around) { return map<op::cast<T>>(in_memory(operand_of<0>(e), around)); }
+
+  // A factor of a product: what is summed lies together, so that several dims are one to the matrix units.
+  template <class D, class X, class Around>
+  static auto factor_of(X const& x, Around const& around) {
+    if constexpr (is_leaf<X> || D::size < 2) return operand(x, around);
+    else return covered(store<typename X::value_type>(x, summed_together<storage_order_t<X>, D>{}, around));
+  }
+  template <class Order, class D>
+  using summed_together = typename replace_in<minus_t<Order, minus_t<D, types<element_of_t<D, D::size - 1>>>>, element_of_t<D, D::size - 1>, D>::type;
 
   // An operand in memory, of its own type: what matrix units read.
   template <class X, class... Around>

@@ -73,17 +73,10 @@ auto raw_on_device(E... e) {
   }
 }
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void workspace_too_small(long wanted, long given) {
-  throw argument_error("evaluate(on(stream, workspace), x) requires a workspace of " + std::to_string(wanted) + " bytes here; there are " + std::to_string(given));
-}
-[[noreturn, gnu::cold, gnu::noinline]] inline void workspace_not_aligned() {
-  throw argument_error("evaluate(on(stream, workspace), x) requires a workspace that begins at a multiple of 64 bytes");
-}
-
 /// The current device's stream.
 struct cuda_machine {
   using space = struct cuda;
-  static constexpr bool is_machine = true, checks_ids = false, takes_all = false;
+  static constexpr bool is_machine = true, checks_ids = false, takes_all = false, streams = false;
   cudaStream_t stream = nullptr;
   std::span<std::byte> workspace{}; // the caller's
   bool only_workspace = false;      // and nothing else
@@ -92,9 +85,7 @@ struct cuda_machine {
   stream_memory memory(long bytes) const {
     require_device();
     if (!only_workspace) return stream_memory(stream, bytes);
-    if (static_cast<long>(workspace.size()) < bytes) workspace_too_small(bytes, static_cast<long>(workspace.size()));
-    if (reinterpret_cast<std::uintptr_t>(workspace.data()) % 64 != 0) workspace_not_aligned();
-    return stream_memory(workspace.data());
+    return stream_memory(given_workspace("evaluate(on(stream, workspace), x)", workspace, bytes));
   }
   template <class T>
   struct elements {

@@ -36,15 +36,6 @@ inline constexpr bool in_double<gather_node<T, I, D>> = in_double<T> || in_doubl
 template <class... X>
 using number_for = std::conditional_t<(in_double<X> || ...), double, float>;
 
-template <class X>
-inline constexpr bool looks_up = false;
-template <class L, class I, bool Each, class... S>
-inline constexpr bool looks_up<rows<L, I, Each, S...>> = (looks_up<L> || ... || looks_up<S>);
-template <template <class...> class Node, class... X>
-inline constexpr bool looks_up<Node<X...>> = (looks_up<X> || ...);
-template <class T, class I, class D>
-inline constexpr bool looks_up<gather_node<T, I, D>> = true;
-
 /// Throws index_error when an id of a look-up in a tree is outside its table. Ids that a step computes are seen when it
 /// has run (Computed), the others before anything runs.
 template <bool Computed>

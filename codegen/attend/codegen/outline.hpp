@@ -14,10 +14,12 @@ struct given_extents {
   constexpr given_extents(std::conditional_t<true, long, D>... n) : value{n..., 0} {}
 };
 
-/// What all steps of a plan cost together, and the memory between them.
+/// What all steps of a plan cost together, the memory between them, and the blocks it runs in.
 struct outline {
   int steps = 0;
   long flops = 0, bytes = 0, workspace = 0;
+  double cost = 0; // see step_cost
+  blocking blocks{};
 };
 
 namespace detail {
@@ -97,8 +99,8 @@ private:
   }
 };
 
-/// Walks the steps of a plan in the order in which they run.
-template <class Last, class... Given>
+/// Walks the steps of a plan in the order in which they run. Stream: the dim along which it is streamed, or void.
+template <class Stream, class Last, class... Given>
 struct outlining {
   given_extents<Given...> const& given;
   outline sums{};
@@ -117,6 +119,7 @@ struct outlining {
     sums.steps += 1;
     sums.flops += flops_of<R>(n);
     sums.bytes += bytes_of<R, T>(n);
+    sums.cost += step_cost<R, T>(n);
   }
 
 private:
@@ -133,7 +136,8 @@ private:
     int const number = placed++;
     types_placed[number] = type;
     named_extents<R, Last, Given...> const n{given};
-    buffers[number].bytes = in_workspace(volume<typename B::stored_dims>(n) * static_cast<long>(sizeof(T)));
+    buffers[number].bytes = volume<typename B::stored_dims>(n) * static_cast<long>(sizeof(T));
+    buffers[number].streamed = in<Stream, typename B::stored_dims>;
     step<R, T>(number);
     return number;
   }
@@ -141,12 +145,15 @@ private:
 
 } // namespace detail
 
-/// The outline of the plan that ends in region R, its result being elements of T.
-template <class R, class T, class... D>
+/// The outline of the plan that ends in region R, its result being elements of T, streamed along Stream if it is no void.
+template <class R, class T, class Stream, class... D>
 constexpr outline outline_of(given_extents<D...> const& given) {
-  detail::outlining<R, D...> walk{given};
+  detail::outlining<Stream, R, D...> walk{given};
   walk.template step<R, T>(-1);
-  walk.sums.workspace = detail::lay_out(walk.buffers, walk.placed);
+  if constexpr (!std::is_void_v<Stream>) {
+    walk.sums.blocks = detail::blocks_of(walk.buffers, walk.placed, detail::named_extents<R, R, D...>{given}.template of<Stream>());
+  }
+  walk.sums.workspace = detail::lay_out(walk.buffers, walk.placed, walk.sums.blocks);
   return walk.sums;
 }
 

@@ -23,31 +23,81 @@ struct step {
 struct placement {
   long bytes;
   int first, last; // the steps that write it and read it last
+  bool streamed;   // whether it has the dim along which the plan is streamed
   long offset;     // in the workspace
+};
+
+/// How a plan runs along the dim it is streamed along: block after block.
+struct blocking {
+  long extent, block; // of the dim
+
+  constexpr bool whole() const { return block >= extent; }
+  constexpr long blocks() const { return whole() ? 1 : (extent + block - 1) / block; }
 };
 
 namespace detail {
 
+/// What of a streamed plan lies between its steps at a time should stay in a core's and its neighbours' cache; a plan
+/// that has less than twice as much is run as one.
+inline constexpr long stream_bytes = 4l << 20;
+
 /// What buffers of so many bytes take of a workspace: its parts begin at multiples of a cache line.
 constexpr long in_workspace(long bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Gives every buffer the lowest offset at which it meets none that lives at the same time; the bytes needed.
+/// The blocks of a plan along a dim of so many positions.
+constexpr blocking blocks_of(placement const* buffers, int count, long extent) {
+  long most = 0; // of the streamed buffers alive together
+  for (int i = 0; i < count; ++i) {
+    long alive = 0;
+    for (int k = 0; k < count; ++k)
+      if (buffers[k].streamed && buffers[k].first <= buffers[i].first && buffers[i].first <= buffers[k].last) alive += buffers[k].bytes;
+    most = most < alive ? alive : most;
+  }
+  if (extent < 2 || most <= 2 * stream_bytes) return {extent, extent};
+  long const row = most / extent > 0 ? most / extent : 1, block = stream_bytes / row;
+  return {extent, block > 0 ? block : 1};
+}
+/// Buffers as they are in the first of these blocks, which is the longest.
+constexpr void cut_to_block(placement* buffers, int count, blocking const& blocks) {
+  for (int i = 0; i < count; ++i)
+    if (buffers[i].streamed) buffers[i].bytes = buffers[i].bytes / blocks.extent * blocks.block;
+}
+/// What has not the dim that is streamed is computed in the first block and stays for the others.
+constexpr void keep_the_rest(placement* buffers, int count) {
+  for (int i = 0; i < count; ++i)
+    if (!buffers[i].streamed) buffers[i].first = 0, buffers[i].last = 1 << 30;
+}
+
+/// Gives every buffer the lowest offset at which it meets none that lives at the same time; the bytes needed. Those that
+/// stay come first, so that their places do not depend on the others' sizes.
 constexpr long lay_out(placement* buffers, int count) {
   long end = 0;
-  for (int i = 0; i < count; ++i) {
-    auto& b = buffers[i];
-    b.offset = 0;
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (int k = 0; k < i; ++k) {
-        auto const& a = buffers[k];
-        bool const together = a.first <= b.last && b.first <= a.last;
-        if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) b.offset = a.offset + a.bytes, moved = true;
+  for (int turn = 0; turn < 2; ++turn)
+    for (int i = 0; i < count; ++i) {
+      auto& b = buffers[i];
+      if (b.streamed != (turn == 1)) continue;
+      b.offset = 0;
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (int k = 0; k < count; ++k) {
+          auto const& a = buffers[k];
+          if (!(a.streamed == b.streamed ? k < i : turn == 1)) continue; // has no place yet
+          bool const together = a.first <= b.last && b.first <= a.last;
+          long const ends = a.offset + in_workspace(a.bytes);
+          if (together && a.offset < b.offset + in_workspace(b.bytes) && b.offset < ends) b.offset = ends, moved = true;
+        }
       }
+      end = end < b.offset + in_workspace(b.bytes) ? b.offset + in_workspace(b.bytes) : end;
     }
-    end = end < b.offset + b.bytes ? b.offset + b.bytes : end;
-  }
   return end;
+}
+/// The same of a plan that runs in blocks.
+constexpr long lay_out(placement* buffers, int count, blocking const& blocks) {
+  if (!blocks.whole()) {
+    cut_to_block(buffers, count, blocks);
+    keep_the_rest(buffers, count);
+  }
+  return lay_out(buffers, count);
 }
 
 /// Calls f for each buffer that a tree or region reads directly.
@@ -96,6 +146,24 @@ struct run_time_extents {
   }
 };
 
+/// Throws shape_error where the rows of a region would be of several lengths: a dim that is summed over bears the name of
+/// another one, which is as long only as far as the compiler knows.
+template <class R, class Result>
+void check_rows(R const&, Result const&) {}
+template <class L, class I, bool Each, class... S, class Result>
+void check_rows(rows<L, I, Each, S...> const& region, Result const& result) {
+  auto const one = [&]<class D>(std::type_identity<D>) {
+    long length = unknown;
+    auto const meet = [&](long n) {
+      if (n >= 0 && length >= 0 && n != length) attend::detail::extents_differ({"a sum, mean, max, min or softmax over a dim of the same name"}, &D::name, length, n);
+      length = length >= 0 ? length : n;
+    };
+    if constexpr (has<Result, D>) meet(result.extents[index_in<D>(typename Result::shape::dims{})]);
+    region.operands([&](auto const&... x) { (meet(size_of<D>(x)), ...); });
+  };
+  [&]<class... D>(types<D...>) { (one(std::type_identity<D>{}), ...); }(I{});
+}
+
 template <class V>
 std::string describe(V const& v, char const* type) {
   std::string text = "(";
@@ -104,8 +172,9 @@ std::string describe(V const& v, char const* type) {
   return text + ") " + type;
 }
 
-/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does.
-template <bool Describe>
+/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does. Stream:
+/// the dim along which the plan is streamed, or void.
+template <bool Describe, class Stream = void>
 class placing {
 public:
   std::vector<step> steps;
@@ -115,8 +184,16 @@ public:
   template <class T, class R, class Result>
   void root(R& region, Result const& result) { add<T>(region, result, -1); }
 
-  /// Lays the buffers out in one workspace and tells each where it is; the bytes needed.
-  long lay_out() { return detail::lay_out(buffers.data(), static_cast<int>(buffers.size())); }
+  /// The blocks that the plan runs in.
+  blocking blocks(long extent) const { return blocks_of(buffers.data(), static_cast<int>(buffers.size()), extent); }
+  /// Lays the buffers out in one workspace; the bytes needed. Of a plan that runs in blocks, those of the first.
+  long lay_out(blocking const& blocks = {}) { return detail::lay_out(buffers.data(), static_cast<int>(buffers.size()), blocks); }
+  /// The same where this plan itself is a block.
+  long lay_out_block() {
+    keep_the_rest(buffers.data(), static_cast<int>(buffers.size()));
+    return lay_out();
+  }
+  /// Tells every buffer where it is.
   void settle(std::byte* workspace) {
     for (auto const& p : pointers_) *p.memory = workspace + buffers[static_cast<std::size_t>(p.number)].offset;
   }
@@ -138,6 +215,7 @@ private:
   void add(R& region, Result const& result, int number) {
     std::vector<int> reads;
     each_buffer(region, [&](auto& b) { reads.push_back(place(b)); });
+    check_rows(region, result);
     int const at = count_++;
     for (int r : reads) buffers[static_cast<std::size_t>(r)].last = at;
     if (number >= 0) buffers[static_cast<std::size_t>(number)].first = buffers[static_cast<std::size_t>(number)].last = at;
@@ -158,7 +236,7 @@ private:
     long bytes = static_cast<long>(sizeof(T));
     for (int i = 0; i < whole.rank; ++i) bytes *= whole.extents[i];
     int const number = static_cast<int>(buffers.size());
-    buffers.push_back({in_workspace(bytes), 0, 0, 0});
+    buffers.push_back({bytes, 0, 0, in<Stream, S>, 0});
     pointers_.push_back({&b.memory, number});
     add<T>(b.x, whole, number);
     known_.push_back({&type_id<types<X, T, S>>, &b.x, number});

@@ -104,12 +104,32 @@ struct at_view {
   void leaf(long&, long& stride, long& origin, long*, long*) const { origin += i * stride; }
 };
 
+/// A split into parts that are taken to be those that were merged, where their names are; `split_otherwise` says if they
+/// are not.
+template <class C, class... P>
+struct regrouping_view : split_view<C, P...> {};
+/// Set where a regrouping_view met parts of other extents: the tree that it made is of no use.
+inline thread_local bool split_otherwise = false;
+
+/// Whether a view splits what was merged of Parts into these again.
+template <class Shape, class Parts, class View>
+inline constexpr bool takes_back = false;
+template <class Shape, class... B, class C, long... N>
+inline constexpr bool takes_back<Shape, types<B...>, split_view<C, axis<B, N>...>> = ((N >= 0 && N == extent_in<Shape, B>) && ...);
+template <class Shape, class... B, class C, long... N>
+inline constexpr bool takes_back<Shape, types<B...>, regrouping_view<C, axis<B, N>...>> = (agree(N, extent_in<Shape, B>) && ...);
+template <class View>
+inline constexpr bool is_slice = false;
+template <class D, long N>
+inline constexpr bool is_slice<slice_view<D, N>> = true;
+
 /// One overload per kind of canonical node.
 struct pushing {
   template <class View, class X>
   static auto into(View const& view, X const& x) {
-    if constexpr (!has<X, typename View::dim>) return x;
-    else return of(view, x);
+    if constexpr (has<X, typename View::dim>) return of(view, x);
+    else if constexpr (is_slice<View>) return reduced_apart<typename View::dim>(x);
+    else return x;
   }
 
 private:
@@ -183,8 +203,48 @@ private:
       return gather_node<decltype(table), decltype(ids), D>{{}, table, ids};
     }
   }
-  template <class View, class X, class B, class C>
-  static auto of(View const& view, merged<X, B, C> const& e) { return into(view, unmerged(e)); }
+  // A view of another dim is one below the merge; a split into what was merged takes it back.
+  template <class View, class X, class... B, class C>
+  static auto of(View const& view, merged<X, types<B...>, C> const& e) {
+    if constexpr (!std::is_same_v<typename View::dim, C> && common_t<typename View::introduced, types<B..., C>>::size == 0) {
+      auto x = into(view, e.x);
+      return merged<decltype(x), types<B...>, C>{{}, x};
+    } else if constexpr (takes_back<typename X::shape, types<B...>, View>) {
+      int i = 0;
+      ((split_otherwise = split_otherwise || view.sizes[i++] != size_of<B>(e.x)), ...);
+      return e.x;
+    } else return into(view, unmerged(parts_apart<typename View::introduced>(e)));
+  }
+  // What is stored has other names than the view of it, so that nobody takes the one for the other.
+  template <class Taken, class X, class... B, class C>
+  static auto parts_apart(merged<X, types<B...>, C> const& e) {
+    using Clash = common_t<types<B...>, Taken>;
+    if constexpr (Clash::size == 0) return e;
+    else {
+      using First = element_of_t<Clash, 0>;
+      using Fresh = fresh_t<primed<First>, concat_t<Taken, concat_t<typename X::shape::dims, types<B...>>>>;
+      auto x = into(rename_view<First, Fresh>{}, e.x);
+      return parts_apart<Taken>(merged<decltype(x), types<rename_dim<B, First, Fresh>...>, C>{{}, x});
+    }
+  }
+
+  // What lies beside a slice of D and reduces all of D: there the dim gets another name, else two extents would bear one.
+  template <class D, class X>
+  static auto reduced_apart(X const& x) { return x; }
+  template <class D, class Op, class... X>
+  static auto reduced_apart(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return rebuild<Op>(reduced_apart<D>(operand_of<I>(e))...);
+    }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class D, class Op, class X, class... B>
+  static auto reduced_apart(reduction<Op, X, types<B...>> const& e) {
+    if constexpr (in<D, types<B...>>) return freshened<types<D>>(e);
+    else {
+      auto x = reduced_apart<D>(e.x);
+      return reduction<Op, decltype(x), types<B...>>{{}, x};
+    }
+  }
 
   // Bound dims that a view would capture get a prime first.
   template <class Taken, class X, class Y, class... B>
@@ -204,6 +264,10 @@ private:
   }
 
 public:
+  /// A product whose summed dims bear none of the names Taken.
+  template <class Taken, class X, class Y, class... B>
+  static auto apart(contraction<X, Y, types<B...>> const& e) { return freshened<Taken>(e); }
+
   // Merged dims are next to each other in a buffer, so that the merged dim is a view of it.
   template <class X, class... D, class C>
   static auto unmerged(merged<X, types<D...>, C> const& e) {

@@ -151,6 +151,16 @@ struct pass {
 namespace detail {
 template <class R>
 concept region_type = requires { R::is_region; };
+
+/// Whether a tree or region looks ids up.
+template <class X>
+struct is_lookup : std::false_type {};
+template <class T, class I, class D>
+struct is_lookup<gather_node<T, I, D>> : std::true_type {};
+template <class X>
+inline constexpr bool looks_up = attend::detail::stands_in<is_lookup, X>;
+template <class L, class I, bool Each, class... S>
+inline constexpr bool looks_up<rows<L, I, Each, S...>> = (looks_up<L> || ... || looks_up<S>);
 } // namespace detail
 
 } // namespace attend::codegen::inline ATTEND_DETAIL_ISA

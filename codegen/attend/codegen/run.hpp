@@ -3,34 +3,27 @@
 #pragma once
 #include <attend/codegen/cover.hpp>
 #include <attend/codegen/launch.hpp>
+#include <attend/codegen/stream.hpp>
+#include <algorithm>
 #include <cstring>
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// Runs the steps before a region, then the region.
-template <machine M, class R, class Out>
-void execute(M const& on, R& region, Out const& out) {
+/// Whether a machine wants to know how far an evaluation is.
+template <class M>
+inline constexpr bool reports = requires(M const& on) { on.advance(0.); };
+
+/// Runs the steps before a region, then the region. Of a further block of a plan streamed along Stream only what has
+/// that dim.
+template <class Stream, machine M, class R, class Out>
+void execute(M const& on, R& region, Out const& out, bool further) {
   each_buffer(region, [&](auto& b) {
-    if (b.computed) execute(on, b.x, b.whole());
+    if (b.computed && !(further && !in<Stream, typename std::remove_reference_t<decltype(b)>::stored_dims>)) execute<Stream>(on, b.x, b.whole(), further);
   });
   if constexpr (M::checks_ids && looks_up<R>) check_ids(region, out);
   launch(on, region, out);
-}
-
-// The bytes from the lowest to the highest element of a view.
-struct range {
-  char const *begin, *end;
-};
-template <class V>
-range memory_of(V const& v) {
-  long low = 0, high = 0;
-  for (int i = 0; i < V::rank; ++i) {
-    if (v.extents[i] == 0) return {nullptr, nullptr};
-    long const reach = (v.extents[i] - 1) * v.strides[i];
-    (reach < 0 ? low : high) += reach;
-  }
-  return {reinterpret_cast<char const*>(v.data + low), reinterpret_cast<char const*>(v.data + high + 1)};
+  if constexpr (reports<M>) on.advance(step_cost<R, typename Out::value_type>(run_time_extents<R, Out>{region, out}));
 }
 
 /// Whether writing the result while operands are read would change what is still to be read. Only a pass reads and
@@ -81,54 +74,138 @@ void move_to(host_machine, tensor_view<T, struct host, A...> const& out, tensor_
 
 /// Whether a tree has an attention that writes more than its output.
 template <class X>
-inline constexpr bool has_recorded = false;
-template <template <class...> class Node, class... X>
-inline constexpr bool has_recorded<Node<X...>> = (has_recorded<X> || ...);
+struct is_recorded : std::false_type {};
 template <class X, class W, class L>
-inline constexpr bool has_recorded<recorded<X, W, L>> = true;
+struct is_recorded<recorded<X, W, L>> : std::true_type {};
+template <class X>
+inline constexpr bool has_recorded = stands_in<is_recorded, X>;
 
-template <bool Fuse, machine M, class X, class T, class S, class... A>
-void run(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
-  static_assert(std::is_same_v<typename M::space, S>);
-  auto region = cover<Fuse>(tree);
-  if (out.size() == 0 && !has_recorded<X>) return;
-  if constexpr (Fuse && !M::takes_all)
-    if (!taken(on, region, out)) {
-      if constexpr (has_recorded<X>) not_taken(on);
-      else return run<false>(on, tree, out);
-    }
-  placing<false> places;
-  places.template root<T>(region, out);
-  auto const memory = on.memory(places.lay_out());
-  places.settle(memory.data());
+/// A tree below the merges at its root, and the view of its result that splits what they merged.
+template <class X, class V>
+struct rooted {
+  X tree;
+  V out;
+};
+struct taking_root {
+  template <class X, class V>
+  static auto of(X const& tree, V const& out) { return rooted<X, V>{tree, out}; }
+  template <class X, class P, class C, class V>
+  static auto of(merged<X, P, C> const& tree, V const& out) { return of(tree.x, push(splitting<C>(tree.x, P{}), out)); }
+};
+template <class X, class V>
+auto below_merges(X const& tree, V const& out) {
+  return taking_root::of(tree, out);
+}
+
+/// A region all of whose buffers have their places.
+template <class Stream, machine M, class R, class T, class S, class... A>
+void run_region(M const& on, R& region, tensor_view<T, S, A...> const& out) {
   if (overlaps(region, out)) {
     auto const copy = on.template aside<T>(out.size());
     tensor_view<T, S, A...> aside = out;
     aside.data = copy.get();
     attend::detail::row_major(aside);
-    execute(on, region, aside);
+    execute<Stream>(on, region, aside, false);
     move_to(on, out, aside);
-  } else execute(on, region, out);
-}
-/// Throws index_error, before anything has run, where an id of a tree is outside its table.
-template <class X, class T, class S, class... A>
-void check_lookups(X const& tree, tensor_view<T, S, A...> const& out) {
-  if constexpr (looks_up<X> && machine_for<S>::type::checks_ids) {
-    auto region = cover<false>(tree);
-    check_known_ids(region, out);
-  }
-}
-template <class X, class... D, class C, class T, class S, class... A>
-void check_lookups(merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
-  split_view<C, axis<D, dynamic>...> const view{{size_of<D>(tree.x)...}};
-  check_lookups(tree.x, push(view, out));
+  } else execute<Stream>(on, region, out, false);
 }
 
-// A result of merged dims is written through the view that splits them.
-template <bool Fuse, machine M, class X, class... D, class C, class T, class S, class... A>
-void run(M const& on, merged<X, types<D...>, C> const& tree, tensor_view<T, S, A...> const& out) {
-  split_view<C, axis<D, dynamic>...> const view{{size_of<D>(tree.x)...}};
-  run<Fuse>(on, tree.x, push(view, out));
+/// All of a plan, not streamed.
+template <bool Fuse, machine M, class X, class T, class S, class... A>
+void run_at_once(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
+  auto region = cover<Fuse>(tree);
+  if constexpr (Fuse && !M::takes_all)
+    if (!taken(on, region, out)) {
+      if constexpr (has_recorded<X>) not_taken(on);
+      else return run_at_once<false>(on, tree, out);
+    }
+  placing<false> places;
+  places.template root<T>(region, out);
+  auto const memory = on.memory(places.lay_out());
+  places.settle(memory.data());
+  run_region<void>(on, region, out);
+}
+
+/// One block after another: all of a plan in one, or the parts of it along Stream.
+template <bool Fuse, class Stream, machine M, class X, class T, class S, class... A>
+void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
+  long const extent = out.extents[index_in<Stream>(typename shape<A...>::dims{})];
+  auto const part = [&](long begin, long size) { return cut<Stream>{{begin, size}}(tree); };
+  auto const part_of_out = [&](long begin, long size) { return push(slice_view<Stream, dynamic>{begin, size}, out); };
+  auto const whole = part(0, extent);
+  auto region = cover<Fuse>(whole);
+  placing<false, Stream> places;
+  places.template root<T>(region, part_of_out(0, extent));
+  auto const blocks = reads(tree, out) ? blocking{extent, extent} : places.blocks(extent);
+  auto const memory = on.memory(places.lay_out(blocks));
+  if (blocks.whole()) {
+    places.settle(memory.data());
+    return run_region<Stream>(on, region, out);
+  }
+  for (long begin = 0; begin < extent; begin += blocks.block) {
+    long const size = std::min(blocks.block, extent - begin);
+    auto here = cover<Fuse>(part(begin, size));
+    placing<false, Stream> of_block;
+    auto const result = part_of_out(begin, size);
+    of_block.template root<T>(here, result);
+    static_cast<void>(of_block.lay_out_block());
+    of_block.settle(memory.data());
+    execute<Stream>(on, here, result, begin > 0);
+  }
+}
+
+/// A tree without a merge at its root.
+template <bool Fuse, machine M, class X, class T, class S, class... A>
+void run_steps(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
+  static_assert(std::is_same_v<typename M::space, S>);
+  if (out.size() == 0 && !has_recorded<X>) return;
+  using Stream = stream_of<M, Fuse, X>;
+  if constexpr (!std::is_void_v<Stream>) {
+    if constexpr (cuts_buffers<Stream, X>)
+      if (!cut_as_stored<Stream>(tree)) return run_at_once<Fuse>(on, tree, out);
+    run_blocks<Fuse, Stream>(on, tree, out);
+  } else run_at_once<Fuse>(on, tree, out);
+}
+
+/// What the steps up to a region cost.
+template <class R, class Out>
+double cost_of(R& region, Out const& out) {
+  double cost = step_cost<R, typename Out::value_type>(run_time_extents<R, Out>{region, out});
+  each_buffer(region, [&](auto& b) {
+    if (b.computed) cost += cost_of(b.x, b.whole());
+  });
+  return cost;
+}
+/// The same of a canonical tree.
+template <class X, class V>
+double plan_cost(X const& tree, V const& out) {
+  auto const root = below_merges(tree, out);
+  auto region = cover<true>(root.tree);
+  placing<false> places; // finds equal steps
+  places.template root<typename V::value_type>(region, root.out);
+  return cost_of(region, root.out);
+}
+
+/// Tells a machine that wants to know what an evaluation is going to cost.
+template <machine M, class X, class V>
+void expect(M const& on, X const& tree, V const& out) {
+  if constexpr (reports<M>) on.expect(plan_cost(tree, out));
+}
+
+/// Runs a canonical tree into a view of its dims.
+template <bool Fuse, machine M, class X, class V>
+void run(M const& on, X const& tree, V const& out) {
+  auto const root = below_merges(tree, out);
+  run_steps<Fuse>(on, root.tree, root.out);
+}
+/// Throws index_error, before anything has run, where an id of a tree is outside its table.
+template <class X, class V>
+void check_lookups(X const& tree, V const& out) {
+  if constexpr (looks_up<X> && machine_for<typename V::space>::type::checks_ids) {
+    auto const root = below_merges(tree, out);
+    auto region = cover<false>(root.tree);
+    check_known_ids(region, root.out);
+  }
 }
 
 } // namespace detail

@@ -104,6 +104,8 @@ struct sizing {
   static auto of(transposed<X> const& e) { return of(e.x); }
   template <class X, class R, class C>
   static auto of(oriented_node<X, R, C> const& e) { return of(e.x); }
+  template <class X>
+  static auto of(as_written_node<X> const& e) { return of(e.x); }
   template <class X, class F, class T>
   static auto of(renamed<X, F, T> const& e) {
     auto const x = of(e.x);

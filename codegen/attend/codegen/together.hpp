@@ -18,7 +18,7 @@ struct replacing {
 
   // A result of 16 bits is read only where a product would round its operand to them anyway.
   template <class X>
-  auto of(X const& x) const {
+  auto operator()(X const& x) const {
     if constexpr (half_precision<typename Part::value_type>) return inner(x);
     else return operand(x);
   }
@@ -32,49 +32,18 @@ struct replacing {
 
 private:
   template <class X>
-  auto inner(X const& x) const { return x; }
-  template <class Op, class... X>
-  auto inner(elementwise<Op, X...> const& e) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
-  }
-  template <class Op, class... X>
-  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+  auto inner(X const& x) const { return with_subtrees(x, *this); }
   template <class X, class Y, class D>
-  auto inner(contraction<X, Y, D> const& e) const {
-    auto const x = operand(e.x);
-    auto const y = operand(e.y);
-    return contraction<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D>{{}, x, y};
-  }
-  template <class Op, class X, class D>
-  auto inner(reduction<Op, X, D> const& e) const {
-    auto const x = of(e.x);
-    return reduction<Op, std::remove_cv_t<decltype(x)>, D>{{}, x};
-  }
-  template <class X, class D, class P, class O>
-  auto inner(softmax_node<X, D, P, O> const& e) const {
-    auto const x = of(e.x);
-    return softmax_node<std::remove_cv_t<decltype(x)>, D, P, O>{{}, x, e.guard};
-  }
-  template <class T, class I, class D>
-  auto inner(gather_node<T, I, D> const& e) const {
-    auto const table = of(e.table);
-    auto const ids = of(e.ids);
-    return gather_node<std::remove_cv_t<decltype(table)>, std::remove_cv_t<decltype(ids)>, D>{{}, table, ids};
-  }
-  template <class X, class D, class C>
-  auto inner(merged<X, D, C> const& e) const {
-    auto const x = of(e.x);
-    return merged<std::remove_cv_t<decltype(x)>, D, C>{{}, x};
-  }
-  template <class X, class T, class S, class... A>
-  auto inner(buffer<X, T, S, A...> const& b) const { return with_tree(b, of(b.x)); }
+  auto inner(contraction<X, Y, D> const& e) const { return product<D>(operand(e.x), operand(e.y)); }
+  template <class D, class X, class Y>
+  static auto product(X const& x, Y const& y) { return contraction<X, Y, D>{{}, x, y}; }
 };
 
 // Leaves are no parts worth a thought: replacing a tensor by its copy would share nothing.
 template <class X, class Part, class V>
 auto replaced(X const& x, Part const& part, V const& value, bool& differs) {
   if constexpr (is_leaf<Part> || std::is_same_v<X, Part>) return x;
-  else return replacing<Part, V>{part, value, differs}.of(x);
+  else return replacing<Part, V>{part, value, differs}(x);
 }
 
 template <class X, class Part, class V>
@@ -101,27 +70,16 @@ struct recording {
   bool& differs;
 
   template <class X>
-  auto of(X const& x) const { return x; }
-  template <class Op, class... X>
-  auto of(elementwise<Op, X...> const& e) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
-  }
-  template <class X, class Y, class D>
-  auto of(contraction<X, Y, D> const& e) const {
-    if constexpr (is_not_fused<std::remove_cv_t<decltype(attention_match::of(e))>>) return product<D>(of(e.x), of(e.y));
-    else return product<D>(weights(e.x), weights(e.y));
-  }
-  template <class X, class D, class C>
-  auto of(merged<X, D, C> const& e) const {
-    auto const x = of(e.x);
-    return merged<std::remove_cv_t<decltype(x)>, D, C>{{}, x};
-  }
-  template <class X, class T, class S, class... A>
-  auto of(buffer<X, T, S, A...> const& b) const { return with_tree(b, of(b.x)); }
+  auto operator()(X const& x) const { return of(x); }
 
 private:
-  template <class Op, class... X>
-  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
+  template <class X>
+  auto of(X const& x) const { return with_subtrees(x, *this); }
+  template <class X, class Y, class D>
+  auto of(contraction<X, Y, D> const& e) const {
+    if constexpr (is_not_fused<std::remove_cv_t<decltype(attention_match::of(e))>>) return product<D>((*this)(e.x), (*this)(e.y));
+    else return product<D>(weights(e.x), weights(e.y));
+  }
   template <class D, class X, class Y>
   static auto product(X const& x, Y const& y) { return contraction<X, Y, D>{{}, x, y}; }
 
@@ -144,7 +102,7 @@ private:
 };
 
 template <class X, class Part, class V>
-using recorded_tree = std::remove_cv_t<decltype(std::declval<recording<Part, V> const&>().of(std::declval<X const&>()))>;
+using recorded_tree = std::remove_cv_t<decltype(std::declval<recording<Part, V> const&>()(std::declval<X const&>()))>;
 
 /// Which results of several are written by the kernel of which other, which read which, and in what order they run.
 template <class Trees, class Outs>
@@ -196,7 +154,7 @@ auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& diff
     auto const one = [&] {
       auto const& part = std::get<J>(trees);
       if constexpr (I != J && plan.writer[J] == static_cast<int>(I))
-        return recording<std::tuple_element_t<J, Trees>, std::tuple_element_t<J, Outs>>{part, std::get<J>(outs), differs}.of(tree);
+        return recording<std::tuple_element_t<J, Trees>, std::tuple_element_t<J, Outs>>{part, std::get<J>(outs), differs}(tree);
       else if constexpr (I != J && plan.reads[I][J]) return replaced(tree, part, std::get<J>(outs).readable(), differs);
       else return tree;
     }();
@@ -208,20 +166,27 @@ auto tree_to_run(X const& tree, Trees const& trees, Outs const& outs, bool& diff
 
 /// Runs several canonical trees into their results; false, and nothing is written, where trees that share a type are of
 /// different tensors.
-template <machine M, class Trees, class Outs>
-bool run_together(M const& on, Trees const& trees, Outs const& outs) {
+template <machine M, class... X, class... V>
+bool run_together(M const& on, std::tuple<X...> const& merged_trees, std::tuple<V...> const& merged_outs) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    static constexpr detail::order<Trees, Outs> plan;
+    auto const roots = std::make_tuple(detail::below_merges(std::get<I>(merged_trees), std::get<I>(merged_outs))...);
+    auto const trees = std::make_tuple(std::get<I>(roots).tree...);
+    auto const outs = std::make_tuple(std::get<I>(roots).out...);
+    static constexpr detail::order<std::remove_cv_t<decltype(trees)>, std::remove_cv_t<decltype(outs)>> plan;
     bool differs = false;
     auto const shared = std::make_tuple(detail::tree_to_run<I, 0>(std::get<I>(trees), trees, outs, differs)...);
     if (differs) return false;
+    auto const expected = [&]<std::size_t K>(std::integral_constant<std::size_t, K>) {
+      if constexpr (plan.turn[K] >= 0) detail::expect(on, std::get<K>(shared), std::get<K>(outs));
+    };
+    (expected(std::integral_constant<std::size_t, I>{}), ...);
     auto const one = [&]<std::size_t K>(std::integral_constant<std::size_t, K>, int now) {
       if constexpr (plan.turn[K] >= 0)
         if (plan.turn[K] == now) detail::run<true>(on, std::get<K>(shared), std::get<K>(outs));
     };
     for (int now = 0; now < plan.count; ++now) (one(std::integral_constant<std::size_t, I>{}, now), ...);
     return true;
-  }(std::make_index_sequence<std::tuple_size_v<Trees>>{});
+  }(std::index_sequence_for<X...>{});
 }
 
 } // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -16,6 +16,7 @@ auto mapped(X&& x, W const& weight) {
   using Node = lifted<X>;
   if constexpr (broken<Node>) return ill_formed{};
   else if constexpr (in<Out, typename Node::shape::dims>) return reported(violation<rule::layer_makes_its_dim<dimension_named<Out>, dims_shown_x<Node>>>{});
+  else if constexpr (!in<In, typename Node::shape::dims>) return reported(violation<rule::contracted_in_both<dimension_named<In>, dims_shown_x<Node>, dims_shown_y<lifted<W const&>>>>{});
   else if constexpr (!meets<Node, lifted<W const&>>) return reported(meeting<Node, lifted<W const&>>()); // here the way to the mistake is short
   else if constexpr (std::is_same_v<column_of<Node>, In>) return std::forward<X>(x) * transpose(weight);
   else return contract(std::forward<X>(x), weight, In{});

@@ -269,6 +269,49 @@ TEST(attention, huge_tiny_and_infinite_scores) {
   EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24);
 }
 
+// Few keys: their weights lie one row behind another, shorter than a vector or not, and nothing beside them is touched;
+// the same keys answer several heads.
+TEST(attention, weights_of_few_keys) {
+  constexpr long heads = 3, depth = 3, width = 2, gap = 5;
+  std::mt19937 random(3);
+  auto const drawn = [&](long count) {
+    std::vector<float> x(static_cast<std::size_t>(count));
+    for (float& y : x) y = std::normal_distribution<float>()(random);
+    return x;
+  };
+  for (long keys : {1, 2, 3, 5, 7, 8, 9, 15, 17})
+    for (long rows : {1, 7, 8, 15, 16, 17, 31, 40, 75}) {
+      auto const q = drawn(heads * rows * depth), k = drawn(keys * depth), v = drawn(keys * width);
+      long const each = rows * keys + gap, each_out = rows * width + gap;
+      std::vector<float> out(static_cast<std::size_t>(heads * each_out), -1.0f), w(static_cast<std::size_t>(heads * each), -1.0f);
+      attention_problem<float, float, 1> const problem{{heads}, rows, keys, depth, width, {q.data(), {rows * depth}, depth, 1},
+                                                       {k.data(), {0}, depth, 1}, {v.data(), {0}, width, 1}, {out.data(), {each_out}, width, 1}, 0.5, 1};
+      attention<empty_row::zeros_t>(problem, score, score, no_gain{}, attention_results<float, void, 1>{{w.data(), {each}, keys, 1}, {}, 2});
+      for (long i = 0; i < heads * rows; ++i) {
+        std::vector<double> p;
+        double sum = 0;
+        for (long j = 0; j < keys; ++j) {
+          double x = 0;
+          for (long d = 0; d < depth; ++d) x += 0.5 * static_cast<double>(q[static_cast<std::size_t>(i * depth + d)]) * static_cast<double>(k[static_cast<std::size_t>(j * depth + d)]);
+          p.push_back(std::exp(x)), sum += p.back();
+        }
+        long const head = i / rows, r = i % rows;
+        for (long e = 0; e < width; ++e) {
+          double expected = 0;
+          for (long j = 0; j < keys; ++j) expected += p[static_cast<std::size_t>(j)] / sum * static_cast<double>(v[static_cast<std::size_t>(j * width + e)]);
+          EXPECT_NEAR(out[static_cast<std::size_t>(head * each_out + r * width + e)], expected, 1e-5) << keys << " keys, row " << r << " of " << rows;
+        }
+        for (long j = 0; j < keys; ++j)
+          EXPECT_NEAR(w[static_cast<std::size_t>(head * each + r * keys + j)], 2 * p[static_cast<std::size_t>(j)] / sum, 1e-5) << keys << " keys, row " << r << " of " << rows;
+      }
+      for (long head = 0; head < heads; ++head)
+        for (long i = 1; i <= gap; ++i) {
+          EXPECT_EQ(out[static_cast<std::size_t>((head + 1) * each_out - i)], -1);
+          EXPECT_EQ(w[static_cast<std::size_t>((head + 1) * each - i)], -1) << keys << " keys, " << rows << " rows";
+        }
+    }
+}
+
 // What TBB does with the items of one call, by hand: every item touches its own rows only.
 TEST(attention, items_are_independent) {
   shape const n{2, 2, 150, 230, 24, 20};

@@ -10,29 +10,43 @@ namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 template <class A, class B>
 inline constexpr bool same_dims = minus_t<A, B>::size == 0 && minus_t<B, A>::size == 0;
 
-/// The inner dims of the first reduction in X that X's rows can hold, or void. Outer are X's other dims.
-template <class X, class Dims>
-struct inner_dims {
+/// Axes of a shape, of the dims in a list.
+template <class Shape, class Dims>
+struct axes_of;
+template <class... A, class Dims>
+struct axes_of<shape<A...>, Dims> {
+  using type = apply_list_t<concat_t<types<>, std::conditional_t<in<typename A::dim, Dims>, types<A>, types<>>...>, shape>;
+};
+/// Whether what is reduced over Inner is as long as the rows, as far as the compiler knows: a dim that is summed over may
+/// bear the name of another one outside.
+template <class X, class Inner>
+inline constexpr bool as_long = std::is_void_v<clash_t<Inner, typename X::shape>>;
+
+/// The inner axes of the first reduction in X that X's rows can hold, or void. Shape is X's.
+template <class X, class Shape>
+struct inner_axes {
   using type = void;
 };
-template <class Dims, class... X>
+template <class Shape, class... X>
 struct first_inner {
   using type = void;
 };
-template <class Dims, class X, class... Rest>
-struct first_inner<Dims, X, Rest...> {
-  using here = typename inner_dims<X, Dims>::type;
-  using type = typename std::conditional_t<std::is_void_v<here>, first_inner<Dims, Rest...>, std::type_identity<here>>::type;
+template <class Shape, class X, class... Rest>
+struct first_inner<Shape, X, Rest...> {
+  using here = typename inner_axes<X, Shape>::type;
+  using type = typename std::conditional_t<std::is_void_v<here>, first_inner<Shape, Rest...>, std::type_identity<here>>::type;
 };
-template <class Op, class... X, class Dims>
-struct inner_dims<elementwise<Op, X...>, Dims> : first_inner<Dims, X...> {};
-template <class Op, class X, class D, class Dims>
-struct inner_dims<reduction<Op, X, D>, Dims> {
-  using type = std::conditional_t<same_dims<typename reduction<Op, X, D>::shape::dims, minus_t<Dims, D>>, D, void>;
+template <class Op, class... X, class Shape>
+struct inner_axes<elementwise<Op, X...>, Shape> : first_inner<Shape, X...> {};
+template <class Op, class X, class D, class Shape>
+struct inner_axes<reduction<Op, X, D>, Shape> {
+  using axes = typename axes_of<typename X::shape, D>::type;
+  static constexpr bool fits = same_dims<typename reduction<Op, X, D>::shape::dims, minus_t<typename Shape::dims, D>> && std::is_void_v<clash_t<axes, Shape>>;
+  using type = std::conditional_t<fits, axes, void>;
 };
-template <class X, class D, class P, class O, class Dims>
-struct inner_dims<softmax_node<X, D, P, O>, Dims> {
-  using type = std::conditional_t<same_dims<typename X::shape::dims, Dims>, D, void>;
+template <class X, class D, class P, class O, class Shape>
+struct inner_axes<softmax_node<X, D, P, O>, Shape> {
+  using type = std::conditional_t<same_dims<typename X::shape::dims, typename Shape::dims>, typename axes_of<typename X::shape, D>::type, void>;
 };
 
 /// A tree without its reductions, and the stages that compute them.
@@ -43,9 +57,11 @@ struct extracted {
   attend::detail::pack<Stages...> stages;
 };
 
-/// One overload per kind of node. Outer and Inner are the dims of the rows.
-template <class Outer, class Inner>
+/// One overload per kind of node. Outer: the other dims of the rows; Axes: the inner ones, with extents.
+template <class Outer, class Axes>
 struct extracting {
+  using Inner = typename Axes::dims;
+
   template <class X, class N, class... S>
   static auto of(X const& x, attend::detail::pack_of<N, S...> const& stages) { return extracted<X, S...>{x, stages}; }
 
@@ -68,7 +84,7 @@ struct extracting {
   }
   template <class Op, class X, class N, class... S>
   static auto of(reduction<Op, X, Inner> const& e, attend::detail::pack_of<N, S...> const& s) {
-    if constexpr (!same_dims<typename reduction<Op, X, Inner>::shape::dims, Outer>) return extracted<reduction<Op, X, Inner>, S...>{e, s};
+    if constexpr (!same_dims<typename reduction<Op, X, Inner>::shape::dims, Outer> || !as_long<X, Axes>) return extracted<reduction<Op, X, Inner>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
       if constexpr (std::is_same_v<Op, op::logsumexp>) {
@@ -84,7 +100,7 @@ struct extracting {
   }
   template <class X, class P, class O, class N, class... S>
   static auto of(softmax_node<X, Inner, P, O> const& e, attend::detail::pack_of<N, S...> const& s) {
-    if constexpr (!same_dims<typename X::shape::dims, concat_t<Outer, Inner>>) return extracted<softmax_node<X, Inner, P, O>, S...>{e, s};
+    if constexpr (!same_dims<typename X::shape::dims, concat_t<Outer, Inner>> || !as_long<X, Axes>) return extracted<softmax_node<X, Inner, P, O>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
       auto const m = stage_of<op::max>(x.tree, x.stages);

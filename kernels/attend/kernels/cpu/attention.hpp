@@ -55,8 +55,10 @@ public:
         rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth), width_(c.problem.width) {}
 
   /// `panels` panels from number `first` on; `next`, if any, is the position in keys_of whose turn comes after this one.
+  /// Where one block holds all keys, a panel is done before the next begins, in the same scratch.
   void operator()(long first, long panels, long const* next) {
-    s_.reserve(panels, depth_, width_);
+    bool const at_once = in_one_block(keys_);
+    s_.reserve(at_once ? 1 : panels, depth_, width_);
     long const passes = panels * (std::min<long>(tuning.key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
     for (long block = 0; block < keys_; block += tuning.key_block) {
@@ -73,29 +75,48 @@ public:
       tile_view const value_tile = load_tile(value_, block, end - block, width_, s_.value);
       for (long p = 0; p < panels; ++p) {
         row_range<B> const range = rows_of(first + p);
+        panel_state& panel = s_.panel[at_once ? 0 : p];
         kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of_block);
-        if (kept.empty()) continue;
+        if (kept.empty()) {
+          if (at_once) done(panel, range);
+          continue;
+        }
         if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, range.batch), range.first, range.count, width_);
-        if (!s_.panel[p].ready) {
-          begin(s_.panel[p], range);
+        if (!panel.ready) {
+          begin(panel, range);
           if (row_range<B> const after = rows_of(first + p + 1); after.count > 0)
             want_rows(ahead_, slice_at(c_.problem.query, after.batch), after.first, after.count, depth_);
         }
-        step(s_.panel[p], range, kept, key_tile.from(kept.first() - block), value_tile.from(kept.first() - block));
+        step(panel, range, kept, key_tile.from(kept.first() - block), value_tile.from(kept.first() - block));
+        if (at_once) done(panel, range, &kept);
       }
+      if (at_once) return;
     }
-    for (long p = 0; p < panels; ++p) {
-      row_range<B> const range = rows_of(first + p);
-      if (!s_.panel[p].ready) begin(s_.panel[p], range);
-      finish(s_.panel[p], range);
-    }
+    // panels of several blocks, and those that meet no key at all
+    for (long p = 0; p < panels; ++p) done(s_.panel[at_once ? 0 : p], rows_of(first + p));
   }
 
 private:
+  /// Writes the results of a panel, which is a new one from then on. `all` are the keys kept if their weights are in the
+  /// scratch still.
+  void done(panel_state& panel, row_range<B> const& range, kept_keys const* all = nullptr) {
+    if (!panel.ready) begin(panel, range);
+    finish(panel, range, all);
+    panel.ready = false, panel.fresh = true;
+  }
+  // Heads of a group take turns, so that neighbours keep the same of a block; where one holds all keys, rows run as they
+  // lie in memory.
   row_range<B> rows_of(long panel) const {
-    long const first = panel / keys_of_.repeats * panel_rows;
-    row_range<B> range{{}, first, std::clamp<long>(rows_ - first, 0, panel_rows)};
-    for (int i = 0; i < B; ++i) range.batch[i] = i == keys_of_.axis ? panel % keys_of_.repeats : batch_[i];
+    long at = panel, turn = 0;
+    if (keys_of_.repeats > 1) { // else without a division
+      long const by = in_one_block(keys_) ? (rows_ + panel_rows - 1) / panel_rows : keys_of_.repeats;
+      at = panel / by, turn = panel % by;
+      if (in_one_block(keys_)) std::swap(at, turn);
+    }
+    long const first = at * panel_rows;
+    row_range<B> range{{}, first, turn < keys_of_.repeats ? std::clamp<long>(rows_ - first, 0, panel_rows) : 0};
+    for (int i = 0; i < B; ++i) range.batch[i] = batch_[i];
+    if (keys_of_.repeats > 1) range.batch[keys_of_.axis] = turn;
     return range;
   }
   /// Some panels and the keys from `block` up to `end`.
@@ -103,8 +124,10 @@ private:
     row_range<B> const from = rows_of(first), to = rows_of(first + panels - 1);
     box<B + 2> at;
     for (int i = 0; i < B; ++i) at.first[i] = from.batch[i], at.last[i] = to.batch[i];
-    if (to.first > from.first && keys_of_.axis >= 0) at.first[keys_of_.axis] = 0, at.last[keys_of_.axis] = keys_of_.repeats - 1;
     at.first[B] = from.first, at.last[B] = to.first + to.count - 1;
+    if (keys_of_.repeats > 1 && in_one_block(keys_)) {
+      if (from.batch[keys_of_.axis] != to.batch[keys_of_.axis]) at.first[B] = 0, at.last[B] = rows_ - 1;
+    } else if (to.first > from.first && keys_of_.axis >= 0) at.first[keys_of_.axis] = 0, at.last[keys_of_.axis] = keys_of_.repeats - 1;
     at.first[B + 1] = block, at.last[B + 1] = end - 1;
     return at;
   }
@@ -156,7 +179,7 @@ private:
   }
 
   /// The results of a panel that has seen all keys.
-  void finish(panel_state& panel, row_range<B> const& range) {
+  void finish(panel_state& panel, row_range<B> const& range, kept_keys const* all) {
     if (panel.fresh) std::fill_n(panel.output, width_ * panel_rows, 0.0f);
     factors weight; // what exp(score - maximum) is multiplied by
     for (vec& w : weight) w = vec(1.0f);
@@ -179,7 +202,19 @@ private:
     factors factor;
     for (int v = 0; v < tuning.vectors; ++v) factor[v] = weight[v] * vec(static_cast<float>(c_.problem.output_scale));
     store_panel(panel.output, width_, factor, slice_at(c_.problem.out, range.batch), range.first, range.count);
-    if constexpr (!std::is_void_v<Weight>) write_weights(panel, range, weight);
+    if constexpr (!std::is_void_v<Weight>) {
+      if (all != nullptr && all->count() == keys_ && weights_stay(panel)) {
+        for (vec& w : weight) w = w * vec(static_cast<float>(c_.also.weights_scale));
+        store_panel(s_.scores, keys_, weight, slice_at(c_.also.weights, range.batch), range.first, range.count);
+      } else write_weights(panel, range, weight);
+    }
+  }
+  /// Whether the weights in the scratch are those of the results: no row's sum is one that makes its weights alike.
+  static bool weights_stay(panel_state const& panel) {
+    if constexpr (call::has_softmax)
+      for (int v = 0; v < tuning.vectors; ++v)
+        if (any(are_alike(load(panel.sum + v * lanes)))) return false;
+    return true;
   }
 
   /// Rows with one weight for all keys that exponentials do not tell: where nothing is kept, and where a weight is NaN. Of
@@ -256,7 +291,7 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
   long const all_panels = keys_of.repeats * ((problem.rows + panel_rows - 1) / panel_rows);
-  long panels = std::min<long>(half_precision<T> ? tuning.panels_16 : tuning.panels, all_panels);
+  long panels = std::min<long>(in_one_block(problem.keys) ? tuning.panels_at_once : half_precision<T> ? tuning.panels_16 : tuning.panels, all_panels);
   auto const items_of = [&](long p) { return (all_panels + p - 1) / p; };
   while (panels > 1 && keys_of.count * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
   long const items = items_of(panels);

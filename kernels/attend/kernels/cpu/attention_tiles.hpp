@@ -7,6 +7,7 @@
 #include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <attend/op.hpp>
+#include <algorithm>
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic push
@@ -33,6 +34,10 @@ void load_panel(matrix_slice<T const> const& query, long first, long count, long
     int const n = count > v * lanes ? at_most_lanes(count - v * lanes) : 0;
     T const* const corner = query.data + (n > 0 ? (first + v * lanes) * query.row : 0);
     float* const to = panel + v * lanes;
+    if (n == lanes && query.row == 1) { // as it lies there
+      for (long d = 0; d < depth; ++d) store(to + d * panel_rows, load(corner + d * query.column) * factor);
+      continue;
+    }
     for (long d = 0; d < depth; d += lanes) {
       int const wide = at_most_lanes(depth - d);
       vec square[lanes];
@@ -98,12 +103,21 @@ void store_panel(float const* from, long columns, vec const (&factor)[tuning.vec
         for (int i = 0; i < lanes; ++i) store(corner + i * out.row + e, square[i]);
         continue;
       }
-      for (int k = 0; k < lanes; ++k) square[k] = k < wide ? load(here + k * panel_rows) * factor[v] : vec(0.0f);
+      if (n == lanes && out.row == 1) { // as it lies here
+        for (int k = 0; k < wide; ++k) store(corner + (e + k) * out.column, load(here + k * panel_rows) * factor[v]);
+        continue;
+      }
+#pragma GCC unroll 16
+      for (int k = 0; k < lanes; ++k) square[k] = load(here + std::min(k, wide - 1) * panel_rows) * factor[v]; // the last again, rather than a branch
       if (out.column == 1) {
         transpose(square);
-        for (int i = 0; i < n; ++i)
-          if (wide == lanes) store(corner + i * out.row + e, square[i]);
-          else store(corner + i * out.row + e, square[i], wide);
+        // rows without a gap: what one vector writes too much the panel's next rows write over
+        bool const one_behind_another = out.row == columns && columns < lanes;
+        long const whole = wide == lanes ? n : one_behind_another ? count - v * lanes - (lanes - 1) / columns : 0;
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; ++i)
+          if (i < n && i < whole) store(corner + i * out.row + e, square[i]);
+          else if (i < n) store(corner + i * out.row + e, square[i], wide);
       } else {
         for (int k = 0; k < wide; ++k)
           for (int i = 0; i < n; ++i) corner[i * out.row + (e + k) * out.column] = store_number<Out>(square[k][i]);

@@ -68,7 +68,7 @@ struct machine {
     __m256 const a = four(x), b = four(x + 4);
     return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
   }
-  static void transpose(floats* r) {
+  [[gnu::always_inline]] static void transpose(floats* r) {
     __m256 pair[8], quad[8];
     for (int i = 0; i < 8; i += 2) {
       pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);

@@ -83,7 +83,7 @@ inline vec lane_numbers() {
   return x;
 }
 /// Turns `lanes` vectors, rows of a square, into its columns.
-inline void transpose(vec* rows) { machine::transpose(reinterpret_cast<machine::floats*>(rows)); }
+[[gnu::always_inline]] inline void transpose(vec* rows) { machine::transpose(reinterpret_cast<machine::floats*>(rows)); }
 /// Lane i: the sum of the lanes of x[i], for `lanes` vectors.
 inline vec sums(vec const* x) { return machine::sums(reinterpret_cast<machine::floats const*>(x)); }
 /// Asks for the cache line of p.
