@@ -27,19 +27,25 @@ PEERS = ("pytorch", "flex", "onnxruntime", "openvino")
 KINDS = ("forward", "score", "decode", "short", "phase")
 
 
-def options():
-    """What the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def common_options(description, rounds, seconds):
+    """A parser of what every comparison takes."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", action="append", default=[], type=pathlib.Path, metavar="FOLDER",
                         help="build folder of ours; several make several columns, the first is compared")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each side (5)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of workers (2 1)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="least time of a turn (0.3)")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of each side ({rounds})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"least time of a turn ({seconds})")
     parser.add_argument("--only", default="", metavar="REGEX", help="only cases whose name matches")
-    parser.add_argument("--quick", action="store_true", help="one round of the small cases, two threads, short turns")
+    parser.add_argument("--quick", action="store_true", help="one round of small cases, short turns")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results", help="folder for table and JSON")
     parser.add_argument("--cache", type=pathlib.Path, default=HERE.parent / "build" / "bench-cache",
                         help="folder for what peers compile and for inputs")
+    return parser
+
+
+def options():
+    """What the command line asks for."""
+    parser = common_options(__doc__.splitlines()[0], rounds=5, seconds=0.3)
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of workers (2 1)")
     chosen = parser.parse_args()
     chosen.build = chosen.build or [HERE.parent / "build" / "bench"]
     if chosen.quick:
@@ -103,7 +109,8 @@ def measured(case, plain, ceilings, ours, peers, rounds, gauge=None):
 
 def rates(case, plain, ceilings, first, found):
     """Medians, and the ratios to the first column that the table shows, each the median of the rounds' own."""
-    row = {key: case[key] for key in ("name", "kind", "dtype", "score", "depth", "kept", "flops", "bytes")}
+    kept = ("name", "kind", "dtype", "score", "depth", "kept", "flops", "bytes")
+    row = {key: case[key] for key in kept if key in case}
     row["medians"] = {column: statistics.median(all_) for column, all_ in found["seconds"].items()}
     row["errors"] = found["errors"]
     row["rounds"] = found["seconds"]

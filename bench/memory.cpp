@@ -3,24 +3,15 @@
 //
 //   bench_memory LENGTH [THREADS]      prints a JSON object: the length, its operands' and result's bytes, the growth
 #include "operands.hpp"
+#include "resident.hpp"
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <oneapi/tbb/global_control.h>
-#include <string>
 
 namespace {
 
 using namespace bench;
 using depth = decltype(64_c);
-
-// A field of /proc/self/status in bytes: VmRSS, what is resident now, or VmHWM, the most there ever was.
-long resident(std::string const& field) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with(field + ":")) return std::stol(line.substr(field.size() + 1)) * 1024;
-  return 0;
-}
 
 void attend_once(long length) {
   evaluation<float, depth>({"memory", "f32", "full", 1, 1, 1, length, length, depth::value}, full_attention)();

@@ -233,6 +233,13 @@ def serve(peer, seconds, answer, measure):
             answer({"error": words_of(error)})
 
 
+def answers_alone():
+    """Where answers go; what libraries print goes elsewhere."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    return answers
+
+
 def main(peers=PEERS, measure=mean_seconds):
     """Serves one of the peers, its functions timed by `measure`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -242,9 +249,7 @@ def main(peers=PEERS, measure=mean_seconds):
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # before a library reads it
 
-    # what libraries print goes elsewhere, so that answers stand alone
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+    answers = answers_alone()
 
     def answer(words):
         answers.write(json.dumps(words) + "\n")
