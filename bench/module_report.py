@@ -5,6 +5,7 @@ from report import aligned, cell
 NAMES = {
     "ours": "ours",
     "as_written": "ours, as written",
+    "ours_bf16": "ours, bf16",
     "pytorch": "PyTorch",
     "compiled": "PyTorch, torch.compile",
     "transformers": "sentence-transformers",
@@ -12,7 +13,8 @@ NAMES = {
     "openvino": "OpenVINO",
     "openvino_bf16": "OpenVINO, bf16",
 }
-OURS = ("ours", "as_written")
+OURS = ("ours", "as_written", "ours_bf16")
+PRECISIONS = {"": "f32", "_bf16": "bf16"}  # by how a column ends
 
 CONVENTIONS = """\
 A first call plans, compiles and allocates; the others are warm. "Its time / ours" is the median of the rounds' own ratios, above 1
@@ -46,10 +48,15 @@ def not_offered(row, column):
     return row["errors"].get(column, "not offered").startswith("not offered")
 
 
-def best_of(row, figure):
-    """The least of the peers' figures and whose it is, or nothing without peers."""
-    found = [(figure(column), column) for column in row["medians"] if column not in OURS]
+def best_of(row, ending, figure):
+    """The least of the figures of the peers of one precision and whose it is, or nothing without peers."""
+    found = [(figure(column), column) for column in row["medians"] if column not in OURS and ending_of(column) == ending]
     return min(found, default=None)
+
+
+def ending_of(column):
+    """What says a column's precision."""
+    return next(ending for ending in reversed(PRECISIONS) if column.endswith(ending))
 
 
 def refusals(row):
@@ -58,12 +65,18 @@ def refusals(row):
 
 
 def ratios(row):
-    """Ours beside the best peer."""
-    time, memory = best_of(row, lambda x: row["times_as_fast"].get(x, float("inf"))), best_of(row, lambda x: growth(row, x))
-    if not time or "ours" not in row["medians"]:
-        return ""
-    return (f"Ours takes {1 / time[0]:.2f} times the time of the best peer ({NAMES[time[1]]}) and "
-            f"{growth(row, 'ours') / memory[0]:.2f} times the memory of the peer with least ({NAMES[memory[1]]}).  ")
+    """Ours beside the best peer of each precision."""
+    text = []
+    for ending, precision in PRECISIONS.items():
+        ours = f"ours{ending}"
+        time = best_of(row, ending, lambda x: row["times_as_fast"].get(x, float("inf")))
+        memory = best_of(row, ending, lambda x: growth(row, x))
+        if time and ours in row["medians"]:
+            mine = row["times_as_fast"].get(ours, 1)  # beside f32
+            text.append(f"Ours in {precision} takes {mine / time[0]:.2f} times the time of the best peer in {precision} "
+                        f"({NAMES[time[1]]}) and {growth(row, ours) / memory[0]:.2f} times the memory of the one with least "
+                        f"({NAMES[memory[1]]}).  ")
+    return "\n".join(text)
 
 
 def ceilings(row):

@@ -142,7 +142,8 @@ def sentences(chosen, what, measured):
     case = {"kind": "sentence", "name": f"sentence/{what}", "dtype": "f32", "folder": str(folder),
             "model": str(chosen.model), "flops": sentence_module.flops(), "bytes": 0}
     settings = ("--model", chosen.model, "--threads", chosen.threads, "--seconds", chosen.seconds)
-    ours = [Sentences("ours", chosen, [chosen.build[0] / "bin" / "bench_sentence", folder, *settings])]
+    command = [chosen.build[0] / "bin" / "bench_sentence", folder, *settings]
+    ours = [Sentences("ours", chosen, command), Sentences("ours_bf16", chosen, [*command, "--bf16"])]
     others = [Sentences(side, chosen) for side in sentence_module.SIDES]
     try:
         for side in others:

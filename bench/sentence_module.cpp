@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The model of examples/sentence on a batch of sentences, timed on request: as peers.py, a line of JSON each way.
 //
-//   bench_sentence FOLDER [--model FOLDER] [--threads N] [--seconds S]
+//   bench_sentence FOLDER [--model FOLDER] [--bf16] [--threads N] [--seconds S]
 //
 // FOLDER holds ids.npy and texts.txt as sentence_module.py writes them; the embeddings go there too. A case is named
 // `sentence/ids` or, where tokenizing is timed too, `sentence/texts`.
@@ -29,6 +29,7 @@ using embeddings = sentence::model::vectors;
 
 struct options {
   std::filesystem::path folder, model{ATTEND_SENTENCE_MODEL};
+  sentence::precision precision = sentence::precision::f32;
   int threads = 2;
   double seconds = 0.3;
 };
@@ -55,7 +56,7 @@ struct side {
   std::unique_ptr<sentence::model> net;
 
   std::function<embeddings()> prepare(std::string const& name) {
-    if (!net) net = std::make_unique<sentence::model>(chosen.model);
+    if (!net) net = std::make_unique<sentence::model>(chosen.model, chosen.precision);
     if (name == "sentence/ids") return [this, ids = read_ids(chosen.folder / "ids.npy")] { return net->embed(ids); };
     if (name != "sentence/texts") throw std::runtime_error("no such case");
     auto const tokenize = std::make_shared<sentence::tokenizer>(chosen.model / "vocab.txt");
@@ -89,7 +90,7 @@ void serve(options const& chosen) {
       if (!call) {
         call = ours.prepare(name);
         auto const found = call(); // warms up
-        auto const file = "ours-" + name.substr(name.find('/') + 1) + ".npy";
+        auto const file = (chosen.precision == sentence::precision::bf16 ? "ours_bf16-" : "ours-") + name.substr(name.find('/') + 1) + ".npy";
         bench::write_npy<float>(chosen.folder / file, {found.data(), static_cast<std::size_t>(found.size())}, {found.extent(sentence::b), sentence::features.size()});
       }
       std::cout << time(call, chosen.seconds).dump() << std::endl;
@@ -105,6 +106,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Times the sentence model on request, by standard input and output."};
   app.add_option("folder", chosen.folder, "what to embed; embeddings go there too")->required()->check(CLI::ExistingDirectory);
   app.add_option("--model", chosen.model, "folder with model.safetensors and vocab.txt")->capture_default_str();
+  app.add_flag_callback("--bf16", [&] { chosen.precision = sentence::precision::bf16; }, "multiply bf16");
   app.add_option("--threads", chosen.threads, "parallel workers")->check(CLI::PositiveNumber);
   app.add_option("--seconds", chosen.seconds, "least time of an answer");
   CLI11_PARSE(app, argc, argv);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include <attend/nn/layers.hpp>
 #include <attend/plan.hpp>
@@ -13,7 +14,12 @@
 
 namespace sentence {
 
-using attend::nn::linear;
+/// x weight^T + bias, of x in the type that the parameters have.
+template <class X, auto Out, auto In, class T>
+auto linear(X const& x, linear_parameters<Out, In, T> const& p) {
+  if constexpr (std::is_same_v<typename X::value_type, T>) return attend::nn::linear(x, p);
+  else return attend::nn::linear(attend::cast<T>(x), p);
+}
 
 /// The model's own epsilon.
 template <class X>
@@ -31,8 +37,8 @@ auto embedding(Ids const& ids, embedding_parameters const& p) {
 }
 
 /// Who attends to whom: (b, s, c) -> (b, s, n, s'), each row of s' sums to 1; padding is attended to by nobody.
-template <class X, class Lengths>
-auto attention_weights(X const& x, Lengths const& lengths, projection_parameters const& p) {
+template <class X, class Lengths, class T>
+auto attention_weights(X const& x, Lengths const& lengths, projection_parameters<T> const& p) {
   auto q = split(linear(x, p.query), e, heads, d);
   auto k = split(linear(x, p.key), e, heads, d);
   auto padded = padding(prime(s), lengths);
@@ -41,8 +47,8 @@ auto attention_weights(X const& x, Lengths const& lengths, projection_parameters
 }
 
 /// The first half of a layer, given its attention weights: (b, s, c) -> (b, s, c).
-template <class X, class Weights>
-auto attention(X const& x, Weights const& weights, attention_parameters const& p) {
+template <class X, class Weights, class T>
+auto attention(X const& x, Weights const& weights, attention_parameters<T> const& p) {
   auto v = split(linear(x, p.self.value), e, heads, d);
   auto attended = weights * v; // (b, s, n, d)
   attend::require_fused(attended);
@@ -50,8 +56,8 @@ auto attention(X const& x, Weights const& weights, attention_parameters const& p
 }
 
 /// The second half of a layer: (b, s, c) -> (b, s, c).
-template <class X>
-auto feed_forward(X const& x, layer_parameters const& p) {
+template <class X, class T>
+auto feed_forward(X const& x, layer_parameters<T> const& p) {
   auto inner = gelu(linear(x, p.intermediate.dense)); // (b, s, f)
   return layer_norm(x + linear(inner, p.output.dense), p.output.LayerNorm);
 }

@@ -30,6 +30,7 @@ struct options {
                                      "Shares lost much of their value this morning.",
                                      "Attention is a weighted mean of values."};
   std::filesystem::path model{ATTEND_SENTENCE_MODEL}, svg, references;
+  sentence::precision precision = sentence::precision::f32;
   std::size_t layer = 3, head = 5, drawn = 1; // counted from 1
   int rounds = 0;
 };
@@ -52,7 +53,7 @@ sentence::heat_map picture_of(std::vector<std::int32_t> const& ids, sentence::to
 
 int run(options const& chosen) {
   sentence::tokenizer const tokenize{chosen.model / "vocab.txt"};
-  sentence::model net{chosen.model};
+  sentence::model net{chosen.model, chosen.precision};
 
   if (chosen.rounds > 0) return print_times(std::cout, tokenize, net, chosen.rounds), EXIT_SUCCESS;
   if (!chosen.references.empty())
@@ -86,6 +87,7 @@ int main(int count, char** arguments) {
   CLI::App app{"How alike are sentences, and what does a head of attention look at? MiniLM-L6 answers."};
   app.add_option("sentences", chosen.sentences, "what to read; some examples by default");
   app.add_option("--model", chosen.model, "folder with model.safetensors and vocab.txt")->capture_default_str();
+  app.add_flag_callback("--bf16", [&] { chosen.precision = sentence::precision::bf16; }, "multiply numbers of 16 bits, faster where the processor does");
   app.add_option("--layer", chosen.layer, "layer to draw")->check(CLI::Range(1, 6))->capture_default_str();
   app.add_option("--head", chosen.head, "head to draw")->check(CLI::Range(1, 12))->capture_default_str();
   app.add_option("--draw", chosen.drawn, "number of the sentence to draw")->capture_default_str();

@@ -14,7 +14,17 @@ namespace sentence {
 
 using attend::evaluate, attend::into;
 
+model::model(std::filesystem::path const& folder, precision of_products) : file{folder / "model.safetensors"} {
+  if (of_products == precision::f32) load(parameters.emplace<model_parameters<float>>(), file);
+  else load(parameters.emplace<model_parameters<attend::bf16>>(), narrow_file);
+}
+
 model::token_features model::encode(padded_ids const& in, std::size_t depth) {
+  return std::visit([&](auto const& of_type) { return encode(of_type, in, depth); }, parameters);
+}
+
+template <class T>
+model::token_features model::encode(model_parameters<T> const& parameters, padded_ids const& in, std::size_t depth) {
   auto const rows = in.ids.extent(b), tokens = in.ids.extent(s);
   auto const memory = [&](std::vector<float>& scratch) {
     scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(rows * tokens * features.size())));
@@ -51,13 +61,17 @@ model::vectors model::embed(std::span<token_ids const> texts) {
 model::matrix model::similarities(vectors const& embeddings) { return evaluate(similarity(embeddings)); }
 
 model::head_weights model::weights(token_ids const& text, std::size_t layer) {
-  auto const& p = parameters.encoder.layer.at(layer).attention;
   std::size_t const first[] = {0};
   auto const in = padded({&text, 1}, first, text.size());
   auto const x = encode(in, layer);
-  auto const weights = attention_weights(x, in.lengths, p.self);
-  auto [output, seen] = evaluate(attention(x, weights, p), weights); // two results of one evaluation
-  return std::move(seen);
+  return std::visit(
+      [&](auto const& of_type) {
+        auto const& p = of_type.encoder.layer.at(layer).attention;
+        auto const weights = attention_weights(x, in.lengths, p.self);
+        auto [output, seen] = evaluate(attention(x, weights, p), attend::cast<float>(weights)); // two results of one evaluation
+        return head_weights(std::move(seen));
+      },
+      parameters);
 }
 
 } // namespace sentence

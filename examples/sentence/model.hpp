@@ -5,14 +5,20 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "batches.hpp"
 #include "parameters.hpp"
+#include <attend/nn/narrowed.hpp>
 
 namespace sentence {
 
-/// MiniLM-L6 with its parameters, which lie in the file's mapped memory. One thread at a time may use it.
+/// What the linear maps multiply; sums, norms and what lies between the layers are f32.
+enum class precision { f32, bf16 };
+
+/// MiniLM-L6 with its parameters, which lie in the file's mapped memory, those of linear maps in bf16 beside it. One
+/// thread at a time may use it.
 class model {
 public:
   using vectors = decltype(attend::uninitialized<float>(b = 1, features));
@@ -20,7 +26,7 @@ public:
   using head_weights = decltype(attend::uninitialized<float>(b = 1, s = 1, heads, prime(s) = 1));
 
   /// Reads `model.safetensors`; throws `attend::nn::parameter_error` where it isn't one of this model.
-  explicit model(std::filesystem::path const& folder) : file{folder / "model.safetensors"} { load(parameters, file); }
+  explicit model(std::filesystem::path const& folder, precision of_products = precision::f32);
 
   /// The embeddings (b, c) of texts, given as token ids, in their order; each has length 1.
   vectors embed(std::span<token_ids const> texts);
@@ -35,10 +41,13 @@ private:
   using token_features = decltype(attend::view<float>(nullptr, b = 1, s = 1, features));
 
   // The features (b, s, c) of every token after the first `depth` layers, in memory that the next call overwrites.
+  template <class T>
+  token_features encode(model_parameters<T> const& parameters, padded_ids const& in, std::size_t depth);
   token_features encode(padded_ids const& in, std::size_t depth);
 
   attend::nn::safetensors file;
-  model_parameters parameters;
+  attend::nn::narrowed<attend::bf16, attend::nn::safetensors> narrow_file{file};
+  std::variant<model_parameters<float>, model_parameters<attend::bf16>> parameters;
   std::vector<float> outer_scratch, inner_scratch;
 };
 

@@ -91,6 +91,25 @@ TEST(model, shows_weights_that_sum_to_one) {
   EXPECT_THROW(net().weights(text, 6), std::out_of_range);
 }
 
+// Both operands of every product are rounded by at most 2^-9 of themselves, which errors of many signs average out. The
+// bound is some five times what texts of 122 tokens are turned by, and OpenVINO's bf16 turns them by.
+TEST(model, turns_embeddings_little_in_bf16) {
+  sentence::model narrow{model_folder(), sentence::precision::bf16};
+  auto const texts = stored_texts();
+  auto const wide_embeddings = net().embed(texts), narrow_embeddings = narrow.embed(texts);
+  double furthest_turn = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    double cosine = 0;
+    for (long k = 0; k < 384; ++k) cosine += static_cast<double>((&wide_embeddings(b = i))[k]) * static_cast<double>((&narrow_embeddings(b = i))[k]);
+    EXPECT_LE(1 - cosine, 2e-4) << i;
+    furthest_turn = std::max(furthest_turn, 1 - cosine);
+  }
+  EXPECT_GT(furthest_turn, 1e-7); // it is another model
+  auto const weights = narrow.weights(texts.at(0), 2);
+  auto const expected = net().weights(texts.at(0), 2);
+  for (long i = 0; i < expected.size(); ++i) EXPECT_NEAR(weights.data()[i], expected.data()[i], 0.02);
+}
+
 TEST(model, refuses_ids_that_have_no_embedding) {
   std::vector<token_ids> const texts{{101, 30522, 102}};
   EXPECT_THROW(net().embed(texts), attend::index_error);

@@ -10,7 +10,7 @@ namespace {
 
 TEST(model, has_every_parameter_that_is_asked_for) {
   attend::nn::safetensors const opened{model_folder() / "model.safetensors"};
-  sentence::model_parameters parameters;
+  sentence::model_parameters<float> parameters;
   attend::nn::load(parameters, opened);
   auto const key = opened.tensor<float>("encoder.layer.3.attention.self.key.bias", {384});
   EXPECT_EQ(parameters.encoder.layer[3].attention.self.key.bias.data, key.data());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The readers of files of parameters and the loader by member names: what they find and what they say of broken files.
+#include <attend/nn/narrowed.hpp>
 #include <attend/nn/npy.hpp>
 #include <attend/nn/parameters.hpp>
 #include <attend/nn/safetensors.hpp>
@@ -171,6 +172,38 @@ struct loose {
   using matrix = attend::nn::parameter_of<attend::bf16, (f = 0), (c = 2_c)>;
   BOOST_HANA_DEFINE_STRUCT(loose, (matrix, weight));
 };
+
+TEST_F(file, is_narrowed_where_parameters_are_narrower) {
+  using namespace attend::dims;
+  using namespace attend::literals;
+  std::vector<float> const values{1, 1.00390625f, 1.01171875f, -3e38f, 1e-40f, 0}; // a tie goes to even, either way
+  write(R"({"map.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"map.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]},)"
+        R"("norm.weight":{"dtype":"F32","shape":[2],"data_offsets":[24,32]},"norm.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]},)"
+        R"("x":{"dtype":"I32","shape":[1],"data_offsets":[28,32]}})",
+        bytes_of(values) + bytes_of({5, 6}));
+  safetensors const opened{path};
+  attend::nn::narrowed<attend::bf16, safetensors> const narrow{opened};
+  attend::nn::linear_parameters<e = 2_c, d = 3_c, attend::bf16> map;
+  attend::nn::norm_parameters<e = 2_c> norm;
+  load(map, narrow, "map");
+  load(norm, narrow, "norm");
+  float const expected[] = {1, 1, 1.015625f, static_cast<float>(static_cast<attend::bf16>(-3e38f)), static_cast<float>(static_cast<attend::bf16>(1e-40f)), 0};
+  for (long i = 0; i < 6; ++i) EXPECT_EQ(static_cast<float>(map.weight.data[i]), expected[i]) << i;
+  EXPECT_EQ(static_cast<float>(map.bias.data[1]), 6);
+  EXPECT_EQ(norm.weight.data, opened.tensor<float>("norm.weight", {2}).data()) << "what is as wide as in the file is the file's";
+  EXPECT_EQ(narrow.tensor<attend::bf16>("map.weight", {2, 3}).data(), map.weight.data) << "converted once";
+  auto const said = [&](std::string const& name, attend::nn::file_shape const& shape) -> std::string {
+    try {
+      narrow.tensor<attend::bf16>(name, shape);
+    } catch (attend::nn::parameter_error const& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_TRUE(contains(said("map.weight", {3, 2}), {"'map.weight'", "(3, 2)", "(2, 3)"}));
+  EXPECT_TRUE(contains(said("map.other", {1}), {"no tensor 'map.other'"}));
+  EXPECT_TRUE(contains(said("x", {1}), {"'x'", "I32", "F32"}));
+}
 
 TEST_F(file, gives_the_extents_that_are_not_constants) {
   write(R"({"weight":{"dtype":"BF16","shape":[3,2],"data_offsets":[0,12]}})", std::string(12, '\0'));

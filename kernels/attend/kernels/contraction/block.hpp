@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Sixteen numbers at a time: conversions between f32, bf16 and f16, and the elementary functions of the epilogue.
-// Written in the vector types g++ and clang share, without branches; no instruction set is named here: the function
-// that these are inlined into says which machine they are compiled for.
+// Two vectors of numbers at a time: conversions between f32, bf16 and f16, and the elementary functions of the epilogue.
+// Written in the vector types g++ and clang share, without branches; of the instruction set only the vectors' width is
+// named here: the function that these are inlined into says which machine they are compiled for.
 #pragma once
 #include <attend/kernels/contraction/problem.hpp>
 #include <cstring>
 
 namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
-inline constexpr int lanes = 16;
+#ifdef __AVX512F__
+inline constexpr int vector_bytes = 64;
+#else
+inline constexpr int vector_bytes = 32;
+#endif
+inline constexpr int lanes = 2 * vector_bytes / 4;
 
-// Sixteen values as two vectors: enough independent work to keep the units busy, and, unlike a bare vector, passed
+// A value for each lane, as two vectors: enough independent work to keep the units busy, and, unlike a bare vector, passed
 // the same way whether or not the machine has registers of that width.
 template <class T>
 struct pack {
-  using vector __attribute__((vector_size(32))) = T;
+  using vector __attribute__((vector_size(vector_bytes))) = T;
   vector low, high;
 
   pack() = default;
@@ -43,9 +48,9 @@ struct pack {
   ATTEND_PACK_OPERATOR(>>)
 #undef ATTEND_PACK_OPERATOR
 };
-using block = pack<float>;         // sixteen numbers
-using whole = pack<std::int32_t>;  // sixteen integers, and what comparisons give
-using bits = pack<std::uint32_t>;  // sixteen bit patterns
+using block = pack<float>;         // numbers
+using whole = pack<std::int32_t>;  // integers, and what comparisons give
+using bits = pack<std::uint32_t>;  // bit patterns
 
 // Outside the template: nvcc takes a comparison of dependent vectors for a bool.
 #define ATTEND_PACK_COMPARISON(OP)                                                                                     \
@@ -56,9 +61,9 @@ ATTEND_PACK_COMPARISON(<)
 ATTEND_PACK_COMPARISON(>)
 #undef ATTEND_PACK_COMPARISON
 
-// Sixteen numbers of 16 bits as they are stored.
+// As many numbers of 16 bits, as they are stored.
 struct halves {
-  using vector __attribute__((vector_size(16))) = std::uint16_t;
+  using vector __attribute__((vector_size(vector_bytes / 2))) = std::uint16_t;
   vector low, high;
 };
 [[gnu::always_inline]] inline bits widened(halves const& h) {
@@ -121,7 +126,7 @@ template <class Vector>
   std::memcpy(static_cast<std::byte*>(to) + sizeof low, &high, sizeof high);
 }
 
-// Sixteen numbers that lie together.
+// As many numbers as there are lanes, lying together.
 [[gnu::always_inline]] inline block load_whole(void const* from, data_type type) {
   if (type == data_type::f32) {
     block::vector low, high;

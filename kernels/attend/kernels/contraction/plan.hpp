@@ -297,6 +297,11 @@ class planner {
     q->pack_y = a.pack_all || y.type != a.type || !q->depths.is_one(&axis::y);
     q->stage = a.pack_all || q->nothing_to_sum || residual_is_out_ ||
                (p_.out.type != data_type::f32 && !(a.fused && p_.out.type == a.type));
+    // oneDNN 2.6 multiplies bf16 by tiles only into rows without gaps; a piece's rows have gaps, its sums needn't.
+    if (a.type == data_type::bf16 && !q->plain) {
+      if (a.fused) return nullptr;
+      q->stage = true;
+    }
     if (scattered(q->rows, &axis::x)) q->pack_x = q->stage = true;
     if (scattered(q->columns, &axis::out)) q->pack_y = q->stage = true;
     if (q->stage && a.fused) return nullptr;

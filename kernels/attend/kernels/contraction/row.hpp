@@ -32,7 +32,7 @@ template <class Pointer>
   return {advance(s.data, count * s.stride, s.type), s.type, s.stride};
 }
 
-// At least sixteen numbers that lie together on both sides; the last block may overlap the one before.
+// At least as many numbers as there are lanes, that lie together on both sides; the last block may overlap the one before.
 template <data_type From, data_type To>
 [[gnu::always_inline]] inline void convert_blocks(void const* from, void* to, std::int64_t count) {
   for (std::int64_t i = 0;; i += lanes) {
@@ -93,7 +93,7 @@ inline float const* numbers(source from, std::int64_t count, float* buffer) {
   return buffer;
 }
 
-// The next block of a row that has `left` numbers left: sixteen of them, or what there is.
+// The next block of a row that has `left` numbers left: as many as there are lanes, or what there is.
 [[gnu::always_inline]] inline block load(float const* from, std::int64_t left) {
   if (left >= lanes) return load_whole(from, data_type::f32);
   float some[lanes]{};
