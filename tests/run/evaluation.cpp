@@ -118,6 +118,29 @@ auto made_by_a_function() {
   auto y = attend::full<float>(3, s = 3, d = 4);
   return std::move(x) * 2 + std::move(y);
 }
+// A pass over rows takes sums of one type together if they are of the same operands, and only then.
+template <class Few, class Many>
+void expect_right_means(Few const& rows, Many const& columns) {
+  auto const x = attend::normal<float>(attend::seed{1}, rows, columns), y = attend::normal<float>(attend::seed{2}, rows, columns);
+  auto const centred = x - mean(x, t);
+  expect_right(hadamard(centred, rsqrt(mean(hadamard(centred, centred), t) + 1e-5))); // one mean, thrice
+  expect_right(hadamard(x - mean(x, t), y - mean(y, t)));                             // another tensor
+  expect_right(hadamard(x - mean(x * 2, t), x - mean(x * 3, t)));                     // another constant
+  expect_right(hadamard(x - mean(x + 1, t), x - mean(x + 2, t)));
+  auto const half = columns.size() / 2;
+  std::vector<float> other(static_cast<std::size_t>(rows.size() * columns.size()), 0.25f);
+  for (std::size_t i = 0; i < other.size(); ++i) other[i] += static_cast<float>(i % 7);
+  auto const every = attend::view(other.data(), attend::strides(s = half, t = 1), s = rows.size(), t = half);
+  auto const second = attend::view(other.data(), attend::strides(s = half, t = 2), s = rows.size(), t = half); // the same start
+  expect_right(attend::hadamard(every - mean(every, t), second - mean(second, t)));
+}
+
+TEST(evaluation, equal_sums_are_taken_once) {
+  expect_right_means(s = 37, t = 384);
+  expect_right_means(s = 300, t = 6);
+  expect_right_means(s = 2, t = 70000); // rows shared out between the threads
+}
+
 TEST(evaluation, a_temporary_lives_in_its_expression) {
   auto const expr = made_by_a_function();
   auto const copy = expr;

@@ -12,6 +12,7 @@
 #pragma once
 #include <attend/kernels/numbers.hpp>
 #include <attend/pack.hpp>
+#include <bit>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wattributes"
@@ -55,6 +56,31 @@ template <class Op, class... X>
 struct apply {
   attend::detail::pack<X...> x;
 };
+
+/// Whether two functors of one type give the same values wherever they are asked for them: their constants and the
+/// memory that they read are the same.
+template <class F>
+constexpr bool same(F const&, F const&) { return std::is_empty_v<F>; }
+constexpr bool same(constant const& a, constant const& b) { return std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value); }
+constexpr bool same(whole_constant const& a, whole_constant const& b) { return a.value == b.value; }
+template <class T, int... P>
+constexpr bool same(element<T, P...> const& a, element<T, P...> const& b) {
+  for (int i = 0; i < static_cast<int>(sizeof...(P)); ++i)
+    if (a.stride[i] != b.stride[i]) return false;
+  return a.data == b.data;
+}
+template <class T, class Ids, int... P>
+constexpr bool same(lookup<T, Ids, P...> const& a, lookup<T, Ids, P...> const& b) {
+  for (int i = 0; i < static_cast<int>(sizeof...(P)); ++i)
+    if (a.stride[i] != b.stride[i]) return false;
+  return a.data == b.data && a.id_stride == b.id_stride && same(a.ids, b.ids);
+}
+template <class Op, class... X>
+constexpr bool same(apply<Op, X...> const& a, apply<Op, X...> const& b) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return (same(static_cast<attend::detail::slot<I, X> const&>(a.x).value, static_cast<attend::detail::slot<I, X> const&>(b.x).value) && ...);
+  }(std::make_integer_sequence<int, sizeof...(X)>{});
+}
 
 namespace detail {
 

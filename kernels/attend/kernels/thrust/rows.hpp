@@ -137,13 +137,28 @@ struct rows_pass {
     return {[](void const* p, row_group const& g, row_block const& b, std::byte* to, std::byte const* const* args) {
               reduce<I>(*static_cast<rows_pass const*>(p), g, b, to, args, std::make_integer_sequence<int, I>{});
             },
-            combine_sums<Op, sum_t<I>>, across_lanes<Op, L, sum_t<I>>, sizeof(sum_t<I>)};
+            combine_sums<Op, sum_t<I>>, across_lanes<Op, L, sum_t<I>>, sizeof(sum_t<I>), I};
+  }
+  // A formula names what it needs as often as it needs it: a variance the mean twice, what it scales once more.
+  template <int I, int J>
+  bool same_stages() const {
+    if constexpr (!std::is_same_v<stage_at<I>, stage_at<J>>) return false;
+    else
+      return same(static_cast<attend::detail::slot<I, stage_at<I>> const&>(stages).value.f,
+                  static_cast<attend::detail::slot<J, stage_at<J>> const&>(stages).value.f);
+  }
+  template <int I, int... Before>
+  int first_same(std::integer_sequence<int, Before...>) const {
+    int first = I;
+    ((first = first == I && same_stages<I, Before>() ? Before : first), ...);
+    return first;
   }
   template <int... I>
   void run(bool whole, std::integer_sequence<int, I...> all) const {
     static_assert(sizeof...(I) <= rows_schedule::max_stages, "rows take at most 8 stages");
     static_cast<void>(all);
-    row_stage const table[] = {stage_of<I>()..., {}};
+    row_stage table[] = {stage_of<I>()..., {}};
+    ((table[I].as = first_same<I>(std::make_integer_sequence<int, I>{})), ...);
     rows_schedule{geometry,
                   this,
                   table,

@@ -18,6 +18,7 @@ struct row_stage {
   void (*combine)(std::byte* sum, std::byte const* other, int used); // sum = sum op other
   void (*across)(std::byte* sum);                                    // every lane becomes all lanes together
   long size;
+  int as; // the first stage that is the same: its sums are this one's, which isn't run if it isn't the first
 };
 
 using sums = kept_memory<struct sums_of_rows>;
@@ -67,6 +68,7 @@ struct rows_schedule {
     bool const short_rows = geometry.blocks == 1;
     row_block const all = geometry.block_at(g, 0);
     for (int i = 0; i < stage_count; ++i) {
+      if (stages[i].as != i) continue;
       if (short_rows) stages[i].reduce(pass, g, all, sum[i], sum);
       else reduce(i, g, 0, geometry.blocks, sum[i], spare, sum);
       if (!geometry.vertical) stages[i].across(sum[i]);
@@ -78,7 +80,7 @@ struct rows_schedule {
     long const each = largest_sum();
     sums const memory((stage_count + waiting(geometry.blocks)) * each);
     std::byte* sum[max_stages];
-    for (int i = 0; i < stage_count; ++i) sum[i] = memory.data() + i * each;
+    for (int i = 0; i < stage_count; ++i) sum[i] = memory.data() + stages[i].as * each;
     for (long g = first; g < last; ++g) run_group(geometry.group_at(g), sum, memory.data() + stage_count * each);
   }
 
@@ -91,9 +93,10 @@ struct rows_schedule {
     sums const memory((tasks + groups * stage_count) * size); // the tasks' sums, then the groups' by stage
     auto const result = [&](int stage, long group) { return memory.data() + (tasks + stage * groups + group) * size; };
     auto const arguments = [&](long group, std::byte const** args) {
-      for (int i = 0; i < stage_count; ++i) args[i] = result(i, group);
+      for (int i = 0; i < stage_count; ++i) args[i] = result(stages[i].as, group);
     };
     for (int stage = 0; stage < stage_count; ++stage) {
+      if (stages[stage].as != stage) continue;
       in_parallel(tasks, [&](long i) {
         long const blocks = span * geometry.chunk_blocks, first = i % each * blocks;
         std::byte const* args[max_stages];
