@@ -31,6 +31,7 @@ if [ "$goal" = test ]; then
   header gtest/gtest.h libgtest-dev
   compgen -G '/usr/lib/*/libboost_context.so' >/dev/null || missing+=(libboost-context-dev)
   program clang++-19 clang-19
+  command -v llvm-symbolizer-19 >/dev/null || program llvm-symbolizer llvm-19 # names in the sanitizers' reports
   runtime=$(clang++-19 -print-resource-dir 2>/dev/null)/lib/linux
   compgen -G "$runtime/libclang_rt.asan*.a" >/dev/null || missing+=(libclang-rt-19-dev)
 fi
