@@ -59,7 +59,9 @@ void add_depth() {
   add_phase("softmax" + depth, Depth, 0, scores, [] {
     return repeated<Depth>([](workplace& w) {
       cpu::vec rescale[cpu::tuning.vectors];
-      cpu::detail::online_softmax<false>(w.scratch.scores, keys, w.factors, w.scratch.panel[0], rescale);
+      cpu::detail::online_softmax<0>(w.factors, w.scratch.panel[0], rescale, [&](auto const& m, auto& total) {
+        cpu::detail::exponentials<false>(w.scratch.scores, keys, m, total);
+      });
     });
   });
   add_phase("output" + depth, Depth, 2 * Depth * scores, scores, [] {

@@ -171,6 +171,28 @@ struct masks<apply<Op, X...>> : std::bool_constant<std::is_same_v<Op, op::masked
 template <class F>
 inline constexpr bool has_mask = detail::masks<std::remove_const_t<F>>::value;
 
+namespace detail {
+template <class F>
+struct asks_for_scores : std::false_type {};
+template <int I>
+struct asks_for_scores<argument<I>> : std::true_type {};
+template <class T, class Ids, int... P>
+struct asks_for_scores<lookup<T, Ids, P...>> : asks_for_scores<Ids> {};
+template <class Op, class... X>
+struct asks_for_scores<apply<Op, X...>> : std::bool_constant<(asks_for_scores<X>::value || ...)> {};
+
+template <class F>
+struct only_masks : std::false_type {};
+template <>
+struct only_masks<argument<0>> : std::true_type {};
+template <class C, class X>
+struct only_masks<apply<op::masked, C, X>> : std::bool_constant<!asks_for_scores<C>::value && only_masks<X>::value> {};
+} // namespace detail
+
+/// Whether a functor keeps a score as it is or leaves it out, by its place alone: then a positive factor may come later.
+template <class F>
+inline constexpr bool only_masks = detail::only_masks<std::remove_const_t<F>>::value;
+
 /// The functor for tiles of which all is kept: masks taken off the value's own path, conditions left as they are.
 template <class F>
 __attribute__((host, device)) auto unmasked(F const& f) { return f; }

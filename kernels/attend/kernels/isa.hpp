@@ -4,9 +4,20 @@
 // tensors and expressions, which pass between files, do not.
 #pragma once
 
-// The inline namespace, and the header with what differs between instruction sets.
+// The inline namespace, the header with what differs between instruction sets, and whether it multiplies pairs
+// and matrix tiles of bf16.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if !defined(__AVX512BF16__) || !defined(__AVX512VBMI__)
 #define ATTEND_DETAIL_ISA isa_avx512
+#else
+#define ATTEND_DETAIL_BF16_PAIRS
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__linux__)
+#define ATTEND_DETAIL_MATRIX_TILES
+#define ATTEND_DETAIL_ISA isa_avx512_amx
+#else
+#define ATTEND_DETAIL_ISA isa_avx512_bf16
+#endif
+#endif
 #define ATTEND_DETAIL_MACHINE <attend/kernels/cpu/machine_avx512.hpp>
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define ATTEND_DETAIL_ISA isa_avx2

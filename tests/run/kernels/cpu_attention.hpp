@@ -115,6 +115,7 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
   constexpr double u = 0x1p-24;
   constexpr double unit = std::is_same_v<Out, float> ? u : std::is_same_v<Out, bf16> ? 0x1p-8 : 0x1p-11;
   constexpr double exponential = attend::half_precision<T> && attend::half_precision<Out> ? 1.4e-4 : 3e-7;
+  constexpr double rounded = cpu::detail::arithmetic_of<T, Out>::rounds_weights ? 0.007 : 0; // a weight, to bf16 by a table
   auto const& n = in.n;
   expected result;
   std::vector<double> x(n.t), error(n.t), w(n.t);
@@ -142,7 +143,7 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
           double const blocks = static_cast<double>(n.t / 90 + 2);
           error[j] = error[j] + (x[j] > -inf ? u * (largest - x[j]) : 0) + exponential * blocks + (n.t + 8) * u;
         }
-        for (long j = 0; j < n.t; ++j) w[j] = sum > 0 ? w[j] / sum : 0, error[j] = w[j] > 0 ? w[j] * error[j] : 0;
+        for (long j = 0; j < n.t; ++j) w[j] = sum > 0 ? w[j] / sum : 0, error[j] = w[j] > 0 ? w[j] * (error[j] + rounded) : 0;
         double const *const weights = w.data(), *const off = error.data();
         for (long c = 0; c < n.e; ++c) {
           double const* const column = v.data() + c;

@@ -3,9 +3,9 @@
 // (Dao et al., 2022), transposed. Vectors run over query rows, so keys and values are read where they lie, one element
 // spread over the lanes, and the softmax needs no sum across lanes. Memory does not grow with rows or keys.
 #pragma once
+#include <attend/kernels/cpu/attention_arithmetic.hpp>
 #include <attend/kernels/cpu/attention_few.hpp>
 #include <attend/kernels/cpu/attention_problem.hpp>
-#include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/attention_score.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
@@ -24,6 +24,12 @@ struct attention_call {
   static constexpr bool has_softmax = !std::is_void_v<Empty>;
   /// Whether exponentials need to be no better than 16 bits: not where they are results themselves.
   static constexpr bool coarse = half_precision<T> && half_precision<Out> && std::is_void_v<Weight> && std::is_void_v<Sum>;
+  using arithmetic = arithmetic_of<T, Out>;
+  /// Whether exponentials are rounded for the products as they are made, since nobody else asks for them.
+  static constexpr bool rounded_at_once =
+      arithmetic::rounds_weights && has_softmax && coarse && std::is_same_v<Weighing, argument<0>>;
+  /// Whether the exponentials' own multiplication takes the factor that the products leave.
+  static constexpr bool factor_comes_last = rounded_at_once && only_masks<Score>;
 
   attention_problem<T, Out, B> const& problem;
   Score const& score;
@@ -46,19 +52,21 @@ class attending<attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, 
   long const* const batch_; // position in keys_of_
   matrix_slice<T const> const key_, value_;
   long const rows_, keys_, depth_, width_;
+  typename call::arithmetic const arithmetic_;
   attention_scratch& s_ = thread_scratch();
   lines_ahead ahead_;
 
 public:
   attending(call const& c, key_batch<B> const& keys_of, long const* batch)
       : c_(c), keys_of_(keys_of), batch_(batch), key_(slice_at(c.problem.key, batch)), value_(slice_at(c.problem.value, batch)),
-        rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth), width_(c.problem.width) {}
+        rows_(c.problem.rows), keys_(c.problem.keys), depth_(c.problem.depth), width_(c.problem.width), arithmetic_(c.problem.scale) {}
 
   /// `panels` panels from number `first` on; `next`, if any, is the position in keys_of whose turn comes after this one.
   /// Where one block holds all keys, a panel is done before the next begins, in the same scratch.
   void operator()(long first, long panels, long const* next) {
     bool const at_once = in_one_block(keys_);
-    s_.reserve(at_once ? 1 : panels, depth_, width_);
+    [[maybe_unused]] typename call::arithmetic::session const session{};
+    s_.reserve(at_once ? 1 : panels, arithmetic_.sizes(depth_, width_));
     long const passes = panels * (std::min<long>(tuning.key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
     for (long block = 0; block < keys_; block += tuning.key_block) {
@@ -71,12 +79,12 @@ public:
         want_rows(ahead_, key_, end, rows, depth_);
       }
       ahead_.spread_over(asks, tuning.lines);
-      tile_view const key_tile = load_tile(key_, block, end - block, depth_, s_.key);
-      tile_view const value_tile = load_tile(value_, block, end - block, width_, s_.value);
+      auto const keys = arithmetic_.load_keys(key_, block, end - block, depth_, s_.key);
+      auto const values = arithmetic_.load_values(value_, block, end - block, width_, s_.value);
       for (long p = 0; p < panels; ++p) {
         row_range<B> const range = rows_of(first + p);
         panel_state& panel = s_.panel[at_once ? 0 : p];
-        kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of_block);
+        kept_keys const kept = divide<Empty, call::arithmetic::key_step>(c_.score, range, block, end, kept_of_block);
         if (kept.empty()) {
           if (at_once) done(panel, range);
           continue;
@@ -87,7 +95,8 @@ public:
           if (row_range<B> const after = rows_of(first + p + 1); after.count > 0)
             want_rows(ahead_, slice_at(c_.problem.query, after.batch), after.first, after.count, depth_);
         }
-        step(panel, range, kept, key_tile.from(kept.first() - block), value_tile.from(kept.first() - block));
+        long const before = kept.first() - block;
+        step(panel, range, kept, arithmetic_.keys_from(keys, before), arithmetic_.values_from(values, before));
         if (at_once) done(panel, range, &kept);
       }
       if (at_once) return;
@@ -141,7 +150,7 @@ private:
     if (next_key.data != key_.data) want_rows(ahead_, next_key, from, count, depth_);
   }
   void begin(panel_state& panel, row_range<B> const& range) {
-    load_panel(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, static_cast<float>(c_.problem.scale), panel.query);
+    panel.largest_query = arithmetic_.load_queries(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, panel.query);
     std::fill_n(panel.max, panel_rows, -__builtin_inff());
     std::fill_n(panel.sum, panel_rows, 0.0f);
     panel.ready = true;
@@ -149,20 +158,34 @@ private:
 
   /// One block of keys and one panel: scores, then weights, then what they add to the output. `key` and `value` begin
   /// with the first key kept.
-  void step(panel_state& panel, row_range<B> const& range, kept_keys const& kept, tile_view key, tile_view value) {
+  template <class Keys, class Values>
+  void step(panel_state& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, Values const& value) {
     factors largest, rescale;
-    scores_of(panel, range, kept, key, s_.scores, largest);
-    if constexpr (call::has_softmax) online_softmax<call::coarse>(s_.scores, kept.count(), largest, panel, rescale);
-    else
-      for (vec& r : rescale) r = vec(1.0f);
-    weigh(c_.weighing, kept.first(), kept.count(), range, s_.scores);
-    output_products(s_.scores, kept.count(), value, width_, rescale, panel.output, panel.fresh, ahead_);
+    [[maybe_unused]] bool const numbers = scores_of(panel, range, kept, key, s_.scores, largest);
+    if constexpr (call::rounded_at_once) {
+      float const factor = call::factor_comes_last ? arithmetic_.factor() : 1.0f;
+      for (vec& m : largest) m = m * factor;
+      online_softmax<call::arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) {
+        arithmetic_.rounded_exponentials(s_, factor, kept.count(), m, total, numbers);
+      });
+    } else {
+      if constexpr (call::has_softmax)
+        online_softmax<call::arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) { exponentials<call::coarse>(s_.scores, kept.count(), m, total); });
+      else
+        for (vec& r : rescale) r = vec(1.0f);
+      weigh(c_.weighing, kept.first(), kept.count(), range, s_.scores);
+      if constexpr (call::arithmetic::rounds_weights) arithmetic_.round_weights(s_, kept.count());
+    }
+    arithmetic_.output_products(s_, kept.count(), value, width_, rescale, panel, ahead_);
     panel.fresh = false;
   }
 
-  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out.
-  void scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, tile_view key, float* scores,
+  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out. Returns
+  /// whether none is NaN, where that is asked for.
+  template <class Keys>
+  bool scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, float* scores,
                  factors& largest) {
+    bool numbers = true;
     for (vec& m : largest) m = vec(-__builtin_inff());
     for (key_run const& run : kept) {
       long const at = run.first - kept.first();
@@ -172,10 +195,19 @@ private:
         continue;
       }
       factors of_run;
-      score_products(panel.query, depth_, key.from(at), run.count, here, of_run, ahead_);
-      apply_score(c_.score, run, range, here, of_run);
+      arithmetic_.score_products(panel.query, depth_, arithmetic_.keys_from(key, at), run.count, here, of_run, ahead_);
+      auto const apply = [&](auto const& score) {
+        constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>, watch = call::rounded_at_once;
+        if constexpr (call::arithmetic::leaves_factor && !call::factor_comes_last)
+          return apply_score<watch>(score, range, run.first, run.count, here, of_run, arithmetic_.factor());
+        else if constexpr (!plain) return apply_score<watch>(score, range, run.first, run.count, here, of_run);
+        else return arithmetic_.are_numbers(panel.largest_query, key, depth_);
+      };
+      if constexpr (has_mask<Score>) numbers &= run.kept == tile::all ? apply(unmasked(c_.score)) : apply(c_.score); // a mask that keeps all is not computed
+      else numbers &= apply(c_.score);
       for (int v = 0; v < tuning.vectors; ++v) largest[v] = max_second(of_run[v], largest[v]);
     }
+    return numbers;
   }
 
   /// The results of a panel that has seen all keys.
@@ -248,11 +280,11 @@ private:
     }
     for (long block = 0; block < keys_; block += tuning.key_block) {
       long const end = std::min<long>(block + tuning.key_block, keys_);
-      kept_keys const kept = divide<Empty>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
+      kept_keys const kept = divide<Empty, call::arithmetic::key_step>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
       if (kept.empty() || kept.count() < end - block) std::fill_n(s_.scores, (end - block) * panel_rows, 0.0f);
       if (!kept.empty()) {
         float* const here = s_.scores + (kept.first() - block) * panel_rows;
-        scores_of(panel, range, kept, load_tile(key_, kept.first(), kept.count(), depth_, s_.key), here, largest);
+        scores_of(panel, range, kept, arithmetic_.load_keys(key_, kept.first(), kept.count(), depth_, s_.key), here, largest);
         if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count(), m, total);
       }
       if constexpr (call::has_softmax)
@@ -291,7 +323,7 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
   long const all_panels = keys_of.repeats * ((problem.rows + panel_rows - 1) / panel_rows);
-  long panels = std::min<long>(in_one_block(problem.keys) ? tuning.panels_at_once : half_precision<T> ? tuning.panels_16 : tuning.panels, all_panels);
+  long panels = std::min<long>(in_one_block(problem.keys) ? tuning.panels_at_once : half_precision<T> ? detail::arithmetic_of<T, Out>::panels_of_16_bits : tuning.panels, all_panels);
   auto const items_of = [&](long p) { return (all_panels + p - 1) / p; };
   while (panels > 1 && keys_of.count * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
   long const items = items_of(panels);

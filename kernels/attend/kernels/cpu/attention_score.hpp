@@ -61,22 +61,23 @@ private:
   int runs_ = 0;
 };
 
-template <class Empty, int B, class Score>
+template <class Empty, long Step, int B, class Score>
 void divide(kept_keys& runs, Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
-  if (kept == tile::some && end - first > tuning.group) {
-    long const groups = (end - first + tuning.group - 1) / tuning.group, middle = first + (groups + 1) / 2 * tuning.group;
-    divide<Empty>(runs, score, panel, first, middle, kept_of<Empty>(score, panel, first, middle));
-    divide<Empty>(runs, score, panel, middle, end, kept_of<Empty>(score, panel, middle, end));
+  if (kept == tile::some && end - first > Step) {
+    long const groups = (end - first + Step - 1) / Step, middle = first + (groups + 1) / 2 * Step;
+    divide<Empty, Step>(runs, score, panel, first, middle, kept_of<Empty>(score, panel, first, middle));
+    divide<Empty, Step>(runs, score, panel, middle, end, kept_of<Empty>(score, panel, middle, end));
   } else runs.add(first, end, kept);
 }
 
-/// Divides a block of keys, of which a panel and its neighbours keep `kept`, by what this panel keeps.
-template <class Empty, int B, class Score>
+/// Divides a block of keys, of which a panel and its neighbours keep `kept`, by what this panel keeps: into multiples of
+/// Step >= tuning.group keys.
+template <class Empty, long Step, int B, class Score>
 [[gnu::noinline]] kept_keys divide(Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
   kept_keys runs;
   if constexpr (has_mask<Score> || std::is_void_v<Empty>)
     if (kept == tile::some) {
-      divide<Empty>(runs, score, panel, first, end, kept_of<Empty>(score, panel, first, end));
+      divide<Empty, Step>(runs, score, panel, first, end, kept_of<Empty>(score, panel, first, end));
       runs.leave_out_the_end();
       return runs;
     }
@@ -84,12 +85,14 @@ template <class Empty, int B, class Score>
   return runs;
 }
 
-/// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out.
-template <int B, class Score>
-[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
-                                   float* scores, vec (&largest)[tuning.vectors]) {
+/// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out. `Factor`: a float that scores
+/// are multiplied by first, or nothing. With Watch, the result tells whether no score is NaN.
+template <bool Watch, int B, class Score, class... Factor>
+[[gnu::noinline]] bool apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
+                                   float* scores, vec (&largest)[tuning.vectors], Factor... factor) {
   Score const f = score; // nobody else's: what is stored below does not change its numbers
   lane_axis<B, B + 2> at;
+  mask numbers(true);
   for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
   for (int v = 0; v < tuning.vectors; ++v) {
     long const left = panel.count - v * lanes;
@@ -100,27 +103,14 @@ template <int B, class Score>
     for (long j = 0; j < keys; ++j) {
       at.at[B + 1] = first_key + j;
       float* const here = scores + j * panel_rows + v * lanes;
-      vec const x = kernels::detail::as_number<vec>(value<vec>(f, at, load(here)));
+      vec const x = kernels::detail::as_number<vec>(value<vec>(f, at, (load(here) * ... * factor)));
       store(here, x);
       m = max_second(x, m);
+      if constexpr (Watch) numbers = numbers && x == x;
     }
     largest[v] = m;
   }
-}
-/// The same for what is known of the keys: a mask that keeps all of them is not computed, plain scores stay as they are.
-template <int B, class Score>
-void apply_score(Score const& score, key_run const& keys, row_range<B> const& panel, float* scores,
-                 vec (&largest)[tuning.vectors]) {
-  if constexpr (std::is_same_v<Score, argument<0>>) return;
-  else if constexpr (has_mask<Score>) {
-    if (keys.kept == tile::all) {
-      auto const without = unmasked(score);
-      if constexpr (!std::is_same_v<decltype(without), argument<0> const>)
-        apply_score(without, panel, keys.first, keys.count, scores, largest);
-      return;
-    }
-    apply_score(score, panel, keys.first, keys.count, scores, largest);
-  } else apply_score(score, panel, keys.first, keys.count, scores, largest);
+  return !Watch || all(numbers);
 }
 
 /// weights (keys, panel_rows) = weighing(weights).
@@ -128,7 +118,7 @@ template <int B, class Weighing>
 void weigh(Weighing const& weighing, long first_key, long keys, row_range<B> const& panel, float* weights) {
   if constexpr (!std::is_same_v<Weighing, argument<0>>) {
     vec unused[tuning.vectors];
-    apply_score(weighing, panel, first_key, keys, weights, unused);
+    apply_score<false>(weighing, panel, first_key, keys, weights, unused);
   }
 }
 

@@ -2,7 +2,6 @@
 // Memory of one thread of the fused attention: independent of the number of rows and keys, kept from call to call.
 #pragma once
 #include <attend/kernels/cpu/attention_tuning.hpp>
-#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -20,55 +19,62 @@ struct row_range {
   long count;
 };
 
-/// One panel's part of the scratch, transposed: consecutive floats are consecutive query rows.
+/// One panel's part of the scratch, transposed: consecutive words are consecutive query rows.
 struct panel_state {
-  float* query;  // (depth, panel_rows), scaled
+  float* query;  // (depth, panel_rows), as the products want it
   float* output; // (width, panel_rows), not yet divided by the sum
   float* max;    // (panel_rows)
   float* sum;    // (panel_rows)
+  float largest_query; // magnitude, or NaN, where products ask for it
   bool ready;    // whether query is loaded, max and sum begun
   bool fresh;    // whether nothing has been added to output, which holds no numbers yet
+};
+
+/// How much the products want, in floats; a panel's scores and its rows' maxima and sums are there besides.
+struct scratch_sizes {
+  long query, output;     // of a panel
+  long key, value;        // of a block of keys, where they cannot stay as they lie
+  long weights = 0;       // of a panel, where products want them in a form of their own
 };
 
 /// Buffers of a work item.
 class attention_scratch {
 public:
-  panel_state panel[std::max(tuning.panels, tuning.panels_16)];
+  panel_state panel[tuning.most_panels()];
   float* scores; // (key_block, panel_rows): of one panel; then the weights
-  float* key;    // (key_block, depth): keys that are not floats side by side, converted
-  float* value;  // (key_block, width)
+  float *key, *value, *weights;
 
   attention_scratch() = default;
   attention_scratch(attention_scratch const&) = delete;
   attention_scratch& operator=(attention_scratch const&) = delete;
   ~attention_scratch() { std::free(memory_); }
 
-  /// Places the buffers; asks for memory only when a larger depth or width than ever before comes.
-  void reserve(long panels, long depth, long width) {
-    long const part = panel_rows * (depth + width + 2);
-    std::size_t const needed = static_cast<std::size_t>(
-        panels * part + tuning.key_block * (panel_rows + rounded(depth) + rounded(width)));
+  /// Places the buffers; asks for memory only when more is wanted than ever before.
+  void reserve(long panels, scratch_sizes const& wanted) {
+    long const needed = panels * (rounded(wanted.query) + rounded(wanted.output) + 2 * rounded(panel_rows)) +
+                        rounded(tuning.key_block * panel_rows) + rounded(wanted.key) + rounded(wanted.value) +
+                        rounded(wanted.weights);
     if (needed > size_) {
       std::free(memory_);
       size_ = 0;
-      memory_ = static_cast<float*>(std::aligned_alloc(64, rounded(static_cast<long>(needed)) * sizeof(float)));
+      memory_ = static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(needed) * sizeof(float)));
       if (memory_ == nullptr) throw std::bad_alloc();
       size_ = needed;
     }
     float* at = memory_;
-    auto const place = [&](long floats) { return std::exchange(at, at + floats); };
+    auto const place = [&](long floats) { return std::exchange(at, at + rounded(floats)); };
     for (long p = 0; p < panels; ++p)
-      panel[p] = {place(depth * panel_rows), place(width * panel_rows), place(panel_rows), place(panel_rows), false, true};
+      panel[p] = {place(wanted.query), place(wanted.output), place(panel_rows), place(panel_rows), 0, false, true};
     scores = place(tuning.key_block * panel_rows);
-    key = place(tuning.key_block * rounded(depth));
-    value = place(tuning.key_block * rounded(width));
+    key = place(wanted.key), value = place(wanted.value);
+    weights = place(wanted.weights);
   }
 
 private:
   static long rounded(long floats) { return (floats + 15) / 16 * 16; } // to cache lines
 
   float* memory_ = nullptr;
-  std::size_t size_ = 0; // in floats
+  long size_ = 0; // in floats
 };
 
 /// The calling thread's own.

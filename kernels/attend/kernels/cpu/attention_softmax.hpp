@@ -41,22 +41,25 @@ inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors
   }
 }
 
-/// One step of the online softmax: scores become weights exp(score - max), `max` and `sum` take them in, and
-/// `rescale` is what the sums kept so far are worth under the new maximum.
-template <bool Coarse>
-inline void online_softmax(float* scores, long keys, vec const (&largest)[tuning.vectors], panel_state const& panel,
-                           vec (&rescale)[tuning.vectors]) {
+/// One step of the online softmax: exponentials(max, total) makes weights exp(score - max) of the scores, of which
+/// `largest` are the largest of each row; the panel's `max` and `sum` take them in, and `rescale` is what the sums kept so
+/// far are worth under the new maximum. The maximum may stay behind by `Slack`: then weights exceed 1, but what is kept
+/// need not be rescaled. (Zadouri et al., FlashAttention-4, 2026.)
+template <int Slack, class Exponentials>
+[[gnu::always_inline]] inline void online_softmax(vec const (&largest)[tuning.vectors], panel_state const& panel,
+                                                  vec (&rescale)[tuning.vectors], Exponentials const& exponentials) {
   constexpr int V = tuning.vectors;
   vec m[V], total[V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) {
-    vec const before = load(panel.max + v * lanes), now = max_second(largest[v], before);
+    vec const before = load(panel.max + v * lanes);
+    vec const now = Slack > 0 ? select(largest[v] > before + vec(Slack), largest[v], before) : max_second(largest[v], before);
     store(panel.max + v * lanes, now);
     m[v] = select(now == vec(-__builtin_inff()), vec(0.0f), now); // nothing kept yet: -inf less 0 stays -inf
     rescale[v] = before - m[v];
   }
   exp_negative<false>(rescale);
-  exponentials<Coarse>(scores, keys, m, total);
+  exponentials(m, total);
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) store(panel.sum + v * lanes, fma(load(panel.sum + v * lanes), rescale[v], total[v]));
 }

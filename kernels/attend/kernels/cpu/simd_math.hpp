@@ -78,7 +78,7 @@ inline vec exp2(vec x) {
   vec const r = near - (biased - vec(detail::to_whole));
   return detail::scale_by(fma(detail::polynomial(r, detail::exp2_6), r, vec(1.0f)), biased);
 }
-/// e^x in place of each x <= 0 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results);
+/// e^x in place of each x <= 8 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results);
 /// results below the least normal number are zero. The online softmax's own: N chains side by side hide one another's
 /// latency.
 template <bool Coarse, int N>
