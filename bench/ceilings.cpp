@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the machine can do at most: fused multiply-adds from registers, bytes copied and read from memory.
+// What the machine can do at most: fused multiply-adds from registers or tiles, bytes copied and read from memory.
 #include "cases.hpp"
 #include <array>
+#include <attend/kernels/cpu/matrix_tiles.hpp>
 #include <benchmark/benchmark.h>
 #include <cstddef>
 #include <cstring>
@@ -61,6 +62,25 @@ call dot_product() {
 }
 #endif
 
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+constexpr int tile_steps = 4096;
+constexpr double tile_multiply_adds = double(chunks) * tile_steps * 4 * 16 * 16 * 32;
+
+call tile_product() {
+  return [] {
+    tbb::parallel_for(0, chunks, [](int) {
+      attend::kernels::cpu::detail::tile_session const session;
+      for (int i = 0; i < tile_steps; ++i) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 5, 6);
+        _tile_dpbf16ps(2, 4, 7);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+    });
+  };
+}
+#endif
+
 // Far more than any cache holds.
 constexpr std::size_t block = std::size_t{1} << 20, blocks = 256;
 constexpr double memory_bytes = double(block) * blocks;
@@ -98,8 +118,12 @@ call read() {
 
 void add_ceilings() {
   add_ceiling("multiply-add/f32", 2 * multiply_adds, 0, multiply_add);
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+  if (attend::kernels::cpu::detail::has_matrix_tiles()) add_ceiling("multiply-add/bf16", 2 * tile_multiply_adds, 0, tile_product);
+  else
+#endif
 #ifdef __AVX512BF16__
-  add_ceiling("multiply-add/bf16", 4 * multiply_adds, 0, dot_product);
+    add_ceiling("multiply-add/bf16", 4 * multiply_adds, 0, dot_product);
 #endif
   add_ceiling("copy", 0, 2 * memory_bytes, copy); // each byte is read once and written once
   add_ceiling("read", 0, memory_bytes, read);

@@ -53,7 +53,9 @@ json listing() {
 #else
   std::string const compiler = "g++ " __VERSION__;
 #endif
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+  char const* const vectors = "AVX-512 and bf16 tiles (AMX)";
+#elif defined(__AVX512BF16__)
   char const* const vectors = "AVX-512 with bf16";
 #elif defined(__AVX512F__)
   char const* const vectors = "AVX-512";

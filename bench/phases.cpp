@@ -3,6 +3,7 @@
 // lie in the cache.
 #include "cases.hpp"
 #include <algorithm>
+#include <attend/kernels/cpu/attention_arithmetic.hpp>
 #include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
@@ -27,7 +28,7 @@ struct workplace {
   cpu::vec factors[cpu::tuning.vectors];
 
   explicit workplace(long depth) {
-    scratch.reserve(1, depth, depth);
+    scratch.reserve(1, cpu::detail::in_floats::sizes(depth, depth));
     auto const& panel = scratch.panel[0];
     for (float* x : {panel.query, panel.output}) std::fill_n(x, depth * rows, 0.01f);
     for (float* x : {scratch.key, scratch.value}) std::fill_n(x, depth * keys, 0.01f);

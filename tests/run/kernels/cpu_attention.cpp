@@ -174,26 +174,39 @@ TEST(attention, mixed_types_and_scales) {
   check<empty_row::zeros_t, float>(in, causal());
   in.scale = 0, in.output_scale = -3;
   check<empty_row::zeros_t, bf16>(in, score);
+  for (double scale : {-0.7, 0.0, 1e-40, 1e-3, 30.0, 1e4}) { // scores from none at all to some 1e5
+    SCOPED_TRACE(scale);
+    in.scale = scale;
+    check<empty_row::zeros_t, bf16>(in, score);
+    check<empty_row::zeros_t, bf16>(in, causal());
+    check<empty_row::zeros_t, bf16>(in, softcap(2.0), 2);
+    check<empty_row::zeros_t, bf16>(in, make(op::masked{}, make(op::less{}, constant{0.5}, score), score)); // a mask that asks for the score
+  }
 }
 
-template <class Empty>
-void empty_rows() {
+template <class Empty, class T>
+void empty_rows_of() {
   for (auto const& n : {shape{1, 2, 130, 40, 16, 24}, shape{1, 1, 20, 200, 8, 5}}) {
     sides const side(n);
-    inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+    inputs<T> in(n, layout::plain, layout::plain, layout::plain);
     in.output_scale = 1.5;
-    check<Empty, float>(in, bottom_right(n.s, n.t));             // the first rows keep nothing when rows > keys
-    check<Empty, float>(in, make(op::masked{}, make(op::less{}, t, make(op::sub{}, s, whole_constant{7})), score));
-    check<Empty, float>(in, make(op::masked{}, make(op::less{}, t, whole_constant{0}), score)); // nothing at all
-    check<Empty, float>(in, make(op::add{}, score, constant{-inf}));
+    check<Empty, T>(in, bottom_right(n.s, n.t));             // the first rows keep nothing when rows > keys
+    check<Empty, T>(in, make(op::masked{}, make(op::less{}, t, make(op::sub{}, s, whole_constant{7})), score));
+    check<Empty, T>(in, make(op::masked{}, make(op::less{}, t, whole_constant{0}), score)); // nothing at all
+    check<Empty, T>(in, make(op::add{}, score, constant{-inf}));
     check<Empty, bf16>(in, make(op::masked{}, make(op::no{}, element<bool, 2>{side.keep_all.get(), {1}}), score));
   }
   // No keys: a sum over nothing is zero, whatever a row with nothing kept gives.
-  inputs<float> none({2, 1, 19, 0, 4, 6}, layout::plain, layout::plain, layout::plain);
-  auto out = fused<Empty, float>(none, causal());
+  inputs<T> none({2, 1, 19, 0, 4, 6}, layout::plain, layout::plain, layout::plain);
+  auto out = fused<Empty, T>(none, causal());
   for (long i = 0; i < 19; ++i)
     for (long c = 0; c < 6; ++c)
       EXPECT_EQ(out.get(1, 0, i, c), 0.0);
+}
+template <class Empty>
+void empty_rows() {
+  empty_rows_of<Empty, float>();
+  empty_rows_of<Empty, bf16>();
 }
 TEST(attention, empty_rows_are_zeros) { empty_rows<empty_row::zeros_t>(); }
 TEST(attention, empty_rows_are_uniform) { empty_rows<empty_row::uniform_t>(); }
@@ -219,54 +232,62 @@ TEST(attention, without_batch_axes) {
   compare(out, oracle<empty_row::zeros_t, float>(in, causal()), in.n);
 }
 
-TEST(attention, a_nan_stays_in_its_row) {
+TYPED_TEST(attention_of, a_nan_stays_in_its_row) {
+  using T = TypeParam;
   shape const n{1, 1, 40, 230, 8, 9};
   for (long where : {0l, 95l, 96l, 229l})
     for (bool first_block_masked : {false, true}) {
-      inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+      inputs<T> in(n, layout::plain, layout::plain, layout::plain);
       std::vector<float> bias(static_cast<std::size_t>(n.s * n.t), 0.0f);
       for (long j = 0; first_block_masked && j < n.t; ++j) bias[static_cast<std::size_t>(17 * n.t + j)] = -static_cast<float>(inf);
       auto const f = make(op::add{}, score, element<float, 2, 3>{bias.data(), {n.t, 1}});
-      auto clean = oracle<empty_row::zeros_t, float>(in, f);
+      auto clean = oracle<empty_row::zeros_t, T>(in, f);
       bias[static_cast<std::size_t>(17 * n.t + where)] = static_cast<float>(nan);
       for (long c = 0; c < n.e; ++c) clean.out[static_cast<std::size_t>(17 * n.e + c)] = nan;
-      auto got = fused<empty_row::zeros_t, float>(in, f);
+      auto got = fused<empty_row::zeros_t, T>(in, f);
       compare(got, clean, n);
     }
-  inputs<float> in(n, layout::plain, layout::plain, layout::plain);
-  auto want = oracle<empty_row::zeros_t, float>(in, score);
-  in.q(0, 0, 3, 2) = static_cast<float>(nan);
+  inputs<T> in(n, layout::plain, layout::plain, layout::plain);
+  auto want = oracle<empty_row::zeros_t, T>(in, score);
+  in.q(0, 0, 3, 2) = store_number<T>(static_cast<float>(nan));
   for (long c = 0; c < n.e; ++c) want.out[static_cast<std::size_t>(3 * n.e + c)] = nan;
-  auto got = fused<empty_row::zeros_t, float>(in, score);
+  auto got = fused<empty_row::zeros_t, T>(in, score);
   compare(got, want, n);
 }
 
 // Scores of 1e30 and more: the largest key wins alone, ties share; an infinite one has no softmax.
-TEST(attention, huge_tiny_and_infinite_scores) {
+template <class T>
+void huge_tiny_and_infinite_scores() {
+  constexpr double unit = std::is_same_v<T, float> ? 0x1p-24 : 0x1p-8;
+  auto const number = [](double x) { return store_number<T>(static_cast<float>(x)); };
   shape const n{1, 1, 20, 150, 1, 2};
-  inputs<float> in(n, layout::plain, layout::plain, layout::plain);
+  inputs<T> in(n, layout::plain, layout::plain, layout::plain);
   in.scale = 1;
-  for (long i = 0; i < n.s; ++i) in.q(0, 0, i, 0) = 1e15f;
-  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = j == 77 || j == 140 ? 1e15f : -1e20f + static_cast<float>(j) * 1e14f;
+  for (long i = 0; i < n.s; ++i) in.q(0, 0, i, 0) = number(1e15);
+  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = number(j == 77 || j == 140 ? 1e15 : -1e20 + static_cast<double>(j) * 1e14);
   for (auto* f : {"score", "causal"}) {
-    auto got = *f == 's' ? fused<empty_row::zeros_t, float>(in, score)
-                         : fused<empty_row::zeros_t, float>(in, bottom_right(n.s, n.t));
+    auto got = *f == 's' ? fused<empty_row::zeros_t, T>(in, score)
+                         : fused<empty_row::zeros_t, T>(in, bottom_right(n.s, n.t));
     for (long c = 0; c < 2; ++c) {
       double const both = (in.v.get(0, 0, 77, c) + in.v.get(0, 0, 140, c)) / 2;
-      EXPECT_NEAR(got.get(0, 0, 19, c), both, 4 * 0x1p-24 * (std::abs(both) + 1));
+      EXPECT_NEAR(got.get(0, 0, 19, c), both, 4 * unit * (std::abs(both) + 1));
     }
   }
-  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = 1e-40f; // scores of 1e-25 and of denormal factors: all equal
-  auto even = fused<empty_row::zeros_t, float>(in, score);
+  for (long j = 0; j < n.t; ++j) in.k(0, 0, j, 0) = number(1e-40); // scores of 1e-25 and of denormal factors: all equal
+  auto even = fused<empty_row::zeros_t, T>(in, score);
   double mean = 0;
   for (long j = 0; j < n.t; ++j) mean += in.v.get(0, 0, j, 0) / n.t;
-  EXPECT_NEAR(even.get(0, 0, 5, 0), mean, (n.t + 8) * 0x1p-24);
-  in.k(0, 0, 9, 0) = static_cast<float>(inf);
-  auto infinite = fused<empty_row::zeros_t, float>(in, score);
+  EXPECT_NEAR(even.get(0, 0, 5, 0), mean, (n.t + 8) * 0x1p-24 + unit);
+  in.k(0, 0, 9, 0) = number(inf);
+  auto infinite = fused<empty_row::zeros_t, T>(in, score);
   EXPECT_TRUE(std::isnan(infinite.get(0, 0, 4, 1)));
-  in.k(0, 0, 9, 0) = -static_cast<float>(inf); // one key no query keeps
-  auto without = fused<empty_row::zeros_t, float>(in, score);
-  EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24);
+  in.k(0, 0, 9, 0) = number(-inf); // one key no query keeps
+  auto without = fused<empty_row::zeros_t, T>(in, score);
+  EXPECT_NEAR(without.get(0, 0, 5, 0), (mean * n.t - in.v.get(0, 0, 9, 0)) / (n.t - 1), (n.t + 8) * 0x1p-24 + unit);
+}
+TEST(attention, huge_tiny_and_infinite_scores) {
+  huge_tiny_and_infinite_scores<float>();
+  huge_tiny_and_infinite_scores<bf16>();
 }
 
 // Few keys: their weights lie one row behind another, shorter than a vector or not, and nothing beside them is touched;

@@ -45,6 +45,7 @@ class attending;
 template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Weight, class Sum>
 class attending<attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>> {
   using call = attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
+  using arithmetic = typename call::arithmetic;
   using factors = vec[tuning.vectors]; // one number for each row of a panel
 
   call const& c_;
@@ -52,7 +53,7 @@ class attending<attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, 
   long const* const batch_; // position in keys_of_
   matrix_slice<T const> const key_, value_;
   long const rows_, keys_, depth_, width_;
-  typename call::arithmetic const arithmetic_;
+  arithmetic const arithmetic_;
   attention_scratch& s_ = thread_scratch();
   lines_ahead ahead_;
 
@@ -64,17 +65,17 @@ public:
   /// `panels` panels from number `first` on; `next`, if any, is the position in keys_of whose turn comes after this one.
   /// Where one block holds all keys, a panel is done before the next begins, in the same scratch.
   void operator()(long first, long panels, long const* next) {
-    bool const at_once = in_one_block(keys_);
-    [[maybe_unused]] typename call::arithmetic::session const session{};
+    bool const at_once = in_one_block<arithmetic>(keys_);
+    [[maybe_unused]] typename arithmetic::session const session{};
     s_.reserve(at_once ? 1 : panels, arithmetic_.sizes(depth_, width_));
-    long const passes = panels * (std::min<long>(tuning.key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
+    long const passes = panels * (std::min<long>(arithmetic::key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
-    for (long block = 0; block < keys_; block += tuning.key_block) {
-      long const end = std::min<long>(block + tuning.key_block, keys_);
+    for (long block = 0; block < keys_; block += arithmetic::key_block) {
+      long const end = std::min<long>(block + arithmetic::key_block, keys_);
       tile const kept_of_block = kept_of<Empty>(c_.score, all_of(first, panels, block, end));
       if (kept_of_block == tile::none) continue;
       if (end < keys_) {
-        long const rows = std::min<long>(tuning.key_block, keys_ - end);
+        long const rows = std::min<long>(arithmetic::key_block, keys_ - end);
         want_rows(ahead_, value_, end, rows, width_);
         want_rows(ahead_, key_, end, rows, depth_);
       }
@@ -84,7 +85,7 @@ public:
       for (long p = 0; p < panels; ++p) {
         row_range<B> const range = rows_of(first + p);
         panel_state& panel = s_.panel[at_once ? 0 : p];
-        kept_keys const kept = divide<Empty, call::arithmetic::key_step>(c_.score, range, block, end, kept_of_block);
+        kept_keys const kept = divide<Empty, arithmetic::key_step>(c_.score, range, block, end, kept_of_block);
         if (kept.empty()) {
           if (at_once) done(panel, range);
           continue;
@@ -118,9 +119,9 @@ private:
   row_range<B> rows_of(long panel) const {
     long at = panel, turn = 0;
     if (keys_of_.repeats > 1) { // else without a division
-      long const by = in_one_block(keys_) ? (rows_ + panel_rows - 1) / panel_rows : keys_of_.repeats;
+      long const by = in_one_block<arithmetic>(keys_) ? (rows_ + panel_rows - 1) / panel_rows : keys_of_.repeats;
       at = panel / by, turn = panel % by;
-      if (in_one_block(keys_)) std::swap(at, turn);
+      if (in_one_block<arithmetic>(keys_)) std::swap(at, turn);
     }
     long const first = at * panel_rows;
     row_range<B> range{{}, first, turn < keys_of_.repeats ? std::clamp<long>(rows_ - first, 0, panel_rows) : 0};
@@ -134,7 +135,7 @@ private:
     box<B + 2> at;
     for (int i = 0; i < B; ++i) at.first[i] = from.batch[i], at.last[i] = to.batch[i];
     at.first[B] = from.first, at.last[B] = to.first + to.count - 1;
-    if (keys_of_.repeats > 1 && in_one_block(keys_)) {
+    if (keys_of_.repeats > 1 && in_one_block<arithmetic>(keys_)) {
       if (from.batch[keys_of_.axis] != to.batch[keys_of_.axis]) at.first[B] = 0, at.last[B] = rows_ - 1;
     } else if (to.first > from.first && keys_of_.axis >= 0) at.first[keys_of_.axis] = 0, at.last[keys_of_.axis] = keys_of_.repeats - 1;
     at.first[B + 1] = block, at.last[B + 1] = end - 1;
@@ -165,16 +166,16 @@ private:
     if constexpr (call::rounded_at_once) {
       float const factor = call::factor_comes_last ? arithmetic_.factor() : 1.0f;
       for (vec& m : largest) m = m * factor;
-      online_softmax<call::arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) {
+      online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) {
         arithmetic_.rounded_exponentials(s_, factor, kept.count(), m, total, numbers);
       });
     } else {
       if constexpr (call::has_softmax)
-        online_softmax<call::arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) { exponentials<call::coarse>(s_.scores, kept.count(), m, total); });
+        online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) { exponentials<call::coarse>(s_.scores, kept.count(), m, total); });
       else
         for (vec& r : rescale) r = vec(1.0f);
       weigh(c_.weighing, kept.first(), kept.count(), range, s_.scores);
-      if constexpr (call::arithmetic::rounds_weights) arithmetic_.round_weights(s_, kept.count());
+      if constexpr (arithmetic::rounds_weights) arithmetic_.round_weights(s_, kept.count());
     }
     arithmetic_.output_products(s_, kept.count(), value, width_, rescale, panel, ahead_);
     panel.fresh = false;
@@ -198,7 +199,7 @@ private:
       arithmetic_.score_products(panel.query, depth_, arithmetic_.keys_from(key, at), run.count, here, of_run, ahead_);
       auto const apply = [&](auto const& score) {
         constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>, watch = call::rounded_at_once;
-        if constexpr (call::arithmetic::leaves_factor && !call::factor_comes_last)
+        if constexpr (arithmetic::leaves_factor && !call::factor_comes_last)
           return apply_score<watch>(score, range, run.first, run.count, here, of_run, arithmetic_.factor());
         else if constexpr (!plain) return apply_score<watch>(score, range, run.first, run.count, here, of_run);
         else return arithmetic_.are_numbers(panel.largest_query, key, depth_);
@@ -278,9 +279,9 @@ private:
       vec const max = load(panel.max + v * lanes);
       m[v] = select(max == vec(-__builtin_inff()), vec(0.0f), max);
     }
-    for (long block = 0; block < keys_; block += tuning.key_block) {
-      long const end = std::min<long>(block + tuning.key_block, keys_);
-      kept_keys const kept = divide<Empty, call::arithmetic::key_step>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
+    for (long block = 0; block < keys_; block += arithmetic::key_block) {
+      long const end = std::min<long>(block + arithmetic::key_block, keys_);
+      kept_keys const kept = divide<Empty, arithmetic::key_step>(c_.score, range, block, end, kept_of<Empty>(c_.score, range, block, end));
       if (kept.empty() || kept.count() < end - block) std::fill_n(s_.scores, (end - block) * panel_rows, 0.0f);
       if (!kept.empty()) {
         float* const here = s_.scores + (kept.first() - block) * panel_rows;
@@ -323,7 +324,7 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
 
   // Large items share tiles of keys and values; small ones leave every thread something to do.
   long const all_panels = keys_of.repeats * ((problem.rows + panel_rows - 1) / panel_rows);
-  long panels = std::min<long>(in_one_block(problem.keys) ? tuning.panels_at_once : half_precision<T> ? detail::arithmetic_of<T, Out>::panels_of_16_bits : tuning.panels, all_panels);
+  long panels = std::min<long>(detail::in_one_block<detail::arithmetic_of<T, Out>>(problem.keys) ? tuning.panels_at_once : half_precision<T> ? detail::arithmetic_of<T, Out>::panels_of_16_bits : tuning.panels, all_panels);
   auto const items_of = [&](long p) { return (all_panels + p - 1) / p; };
   while (panels > 1 && keys_of.count * items_of(panels) < 2 * threads()) panels = (panels + 1) / 2;
   long const items = items_of(panels);

@@ -10,10 +10,17 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
+/// Whether one block holds all of so many keys.
+template <class Arithmetic>
+constexpr bool in_one_block(long keys) {
+  return keys <= Arithmetic::key_block;
+}
+
 /// Elements become floats, if they are not; the scale is in the queries.
 class in_floats {
 public:
   static constexpr long key_step = tuning.group; // a block of keys is divided by multiples of it
+  static constexpr long key_block = tuning.key_block;
   static constexpr int panels_of_16_bits = tuning.panels_16;
   static constexpr bool rounds_weights = false;
   static constexpr bool leaves_factor = false; // that scores have to be multiplied by
@@ -23,7 +30,7 @@ public:
   explicit in_floats(double scale) : scale_(static_cast<float>(scale)) {}
 
   static scratch_sizes sizes(long depth, long width) {
-    return {depth * panel_rows, width * panel_rows, tuning.key_block * depth, tuning.key_block * width};
+    return {depth * panel_rows, width * panel_rows, key_block * panel_rows, key_block * depth, key_block * width};
   }
   template <class T>
   float load_queries(matrix_slice<T const> const& query, long first, long count, long depth, float* panel) const {
@@ -56,8 +63,8 @@ private:
 /// Elements stay bf16 and weights become so; the scale comes behind the products.
 class in_bf16 {
 public:
-  static constexpr long key_step = machine_has_tiles ? tile_depth : 2 * tuning.group;
-  static constexpr int panels_of_16_bits = tuning.panels_bf16;
+  static constexpr long key_step = tuning_bf16.key_step, key_block = tuning_bf16.key_block;
+  static constexpr int panels_of_16_bits = tuning_bf16.panels;
   static constexpr bool rounds_weights = true;
   static constexpr bool leaves_factor = true;
   static constexpr int slack = 5;
@@ -72,7 +79,7 @@ public:
 
   static scratch_sizes sizes(long depth, long width) {
     long const deep = up_to(tile_depth, depth), wide = up_to(tile_rows, width);
-    return {deep / 2 * panel_rows, wide * panel_rows, tuning.key_block * deep / 2, wide * tuning.key_block / 2, tuning.key_block / 2 * panel_rows};
+    return {deep / 2 * panel_rows, wide * panel_rows, key_block * panel_rows, key_block * deep / 2, wide * key_block / 2, key_block / 2 * panel_rows};
   }
   float load_queries(matrix_slice<bf16 const> const& query, long first, long count, long depth, float* panel) const {
     return detail::load_queries(query, first, count, depth, sign_, words(panel));

@@ -28,7 +28,10 @@ constexpr long up_to(long multiple, long n) { return (n + multiple - 1) / multip
 inline pairs pairs_of(vec first, vec second) { // of numbers that are bf16 already
   return reinterpret_cast<pairs>(first.raw) >> 16 | (reinterpret_cast<pairs>(second.raw) & 0xFFFF0000u);
 }
-inline void store(std::uint32_t* to, pairs x) { std::memcpy(to, &x, sizeof x); }
+template <class T>
+void store(T* to, pairs x) { // into words or single bf16
+  std::memcpy(static_cast<void*>(to), &x, sizeof x);
+}
 [[gnu::always_inline]] inline void transpose(pairs* square) { machine::transpose(reinterpret_cast<machine::floats*>(square)); }
 
 /// The largest magnitude of what was taken in; not a number, or infinite, if that was.
@@ -102,7 +105,7 @@ inline bf16_keys load_keys(matrix_slice<bf16 const> const& key, long first, long
   return with_largest({buffer, wide}, rows, wide);
 }
 
-/// Values turned: row e of `buffer`, tuning.key_block long, is column e of `rows` rows from `first` on; zeros up to whole
+/// Values turned: row e of `buffer`, tuning_bf16.key_block long, is column e of `rows` rows from `first` on; zeros up to whole
 /// tiles.
 inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
   bf16 const* const corner = value.data + first * value.row;
@@ -121,9 +124,9 @@ inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, 
         for (int k = 0; k < lanes; ++k) square[k] = pairs_of(row(2 * k), row(2 * k + 1));
       transpose(square);
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) std::memcpy(static_cast<void*>(buffer + (e + i) * tuning.key_block + t), &square[i], sizeof square[i]);
+      for (int i = 0; i < lanes; ++i) store(buffer + (e + i) * tuning_bf16.key_block + t, square[i]);
     }
-  return {buffer, tuning.key_block};
+  return {buffer, tuning_bf16.key_block};
 }
 
 /// out(j, v, sum) for the first `count` of `Rows` rows, sum being their product with vector v of the panel.

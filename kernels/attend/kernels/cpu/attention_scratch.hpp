@@ -30,17 +30,18 @@ struct panel_state {
   bool fresh;    // whether nothing has been added to output, which holds no numbers yet
 };
 
-/// How much the products want, in floats; a panel's scores and its rows' maxima and sums are there besides.
+/// How much the products want, in floats; a panel's maxima and sums are there besides.
 struct scratch_sizes {
-  long query, output;     // of a panel
-  long key, value;        // of a block of keys, where they cannot stay as they lie
-  long weights = 0;       // of a panel, where products want them in a form of their own
+  long query, output; // of a panel
+  long scores;        // of a panel and a block of keys
+  long key, value;    // of a block of keys, where they cannot stay as they lie
+  long weights = 0;   // of a panel and a block of keys, where products want them in a form of their own
 };
 
 /// Buffers of a work item.
 class attention_scratch {
 public:
-  panel_state panel[tuning.most_panels()];
+  panel_state panel[most_panels];
   float* scores; // (key_block, panel_rows): of one panel; then the weights
   float *key, *value, *weights;
 
@@ -52,7 +53,7 @@ public:
   /// Places the buffers; asks for memory only when more is wanted than ever before.
   void reserve(long panels, scratch_sizes const& wanted) {
     long const needed = panels * (rounded(wanted.query) + rounded(wanted.output) + 2 * rounded(panel_rows)) +
-                        rounded(tuning.key_block * panel_rows) + rounded(wanted.key) + rounded(wanted.value) +
+                        rounded(wanted.scores) + rounded(wanted.key) + rounded(wanted.value) +
                         rounded(wanted.weights);
     if (needed > size_) {
       std::free(memory_);
@@ -65,7 +66,7 @@ public:
     auto const place = [&](long floats) { return std::exchange(at, at + rounded(floats)); };
     for (long p = 0; p < panels; ++p)
       panel[p] = {place(wanted.query), place(wanted.output), place(panel_rows), place(panel_rows), 0, false, true};
-    scores = place(tuning.key_block * panel_rows);
+    scores = place(wanted.scores);
     key = place(wanted.key), value = place(wanted.value);
     weights = place(wanted.weights);
   }

@@ -2,6 +2,7 @@
 // The ways in and out of the fused attention: queries into transposed panels, keys and values as rows of floats,
 // panels of outputs back to rows.
 #pragma once
+#include <attend/kernels/cpu/attention_bf16.hpp>
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_products.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
@@ -84,6 +85,19 @@ tile_view load_tile(matrix_slice<T const> const& from, long first, long rows, lo
   return {buffer, columns};
 }
 
+#ifdef ATTEND_DETAIL_BF16_PAIRS
+/// Rows of a square of pairs: from (2 lanes, panel_rows) times factor, turned.
+inline void store_pairs(float const* from, vec factor, bf16* to, long row) {
+  pairs square[lanes];
+#pragma GCC unroll 16
+  for (int k = 0; k < lanes; ++k)
+    square[k] = machine::to_pairs((load(from + 2 * k * panel_rows) * factor).raw, (load(from + (2 * k + 1) * panel_rows) * factor).raw);
+  transpose(square);
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) store(to + i * row, square[i]);
+}
+#endif
+
 /// out rows `first` ... `first + count` = the transpose of from (columns, panel_rows), each row times its factor.
 template <class Out>
 void store_panel(float const* from, long columns, vec const (&factor)[tuning.vectors], matrix_slice<Out> const& out,
@@ -94,6 +108,14 @@ void store_panel(float const* from, long columns, vec const (&factor)[tuning.vec
     for (long e = 0; e < columns; e += lanes) {
       int const wide = at_most_lanes(columns - e);
       float const* const here = from + e * panel_rows + v * lanes;
+#ifdef ATTEND_DETAIL_BF16_PAIRS
+      if constexpr (std::is_same_v<Out, bf16>)
+        if (n == lanes && columns - e >= 2 * lanes && out.column == 1) { // two squares at once
+          store_pairs(here, factor[v], corner + e, out.row);
+          e += lanes;
+          continue;
+        }
+#endif
       vec square[lanes];
       if (n == lanes && wide == lanes && out.column == 1) { // the usual square, without a branch
 #pragma GCC unroll 16

@@ -17,18 +17,25 @@ struct attention_tuning {
   long bytes_ahead; // of keys and values that are worth asking for one position ahead
   int panels;     // of a work item, which share the tiles of keys and values
   int panels_16;  // the same for 16-bit elements, whose tiles are converted once an item
-  int panels_bf16; // the same where pairs of bf16 are multiplied, for which values are turned once an item
   int panels_at_once; // the same where one block holds all keys, and no panel has to be kept
-
-  constexpr int most_panels() const { return std::max({panels, panels_16, panels_bf16}); }
+};
+/// What differs where pairs of bf16 are multiplied.
+struct bf16_tuning {
+  int key_step;  // a block of keys is divided by multiples of it
+  int key_block;
+  int panels;    // values are turned once an item
 };
 
 inline constexpr attention_tuning tuning = machine::lanes == 16
-                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 1, 2, 8, 16} // 32 registers
-                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8, 8, 32}; // 16 registers
+                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 1, 2, 16} // 32 registers
+                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8, 32}; // 16 registers
 inline constexpr int panel_rows = tuning.vectors * machine::lanes;
-/// Whether one block holds all of so many keys.
-constexpr bool in_one_block(long keys) { return keys <= tuning.key_block; }
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+inline constexpr bf16_tuning tuning_bf16{32, 256, 8};
+#else
+inline constexpr bf16_tuning tuning_bf16{2 * tuning.group, 128, 8};
+#endif
+inline constexpr int most_panels = std::max({tuning.panels, tuning.panels_16, tuning_bf16.panels});
 
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu

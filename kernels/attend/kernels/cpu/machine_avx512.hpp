@@ -40,7 +40,13 @@ inline constexpr bf16_powers powers;
 /// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
 struct machine {
   static constexpr int lanes = 16;
+#if defined(ATTEND_DETAIL_MATRIX_TILES)
+  static constexpr char const* name = "avx512-amx";
+#elif defined(ATTEND_DETAIL_BF16_PAIRS)
+  static constexpr char const* name = "avx512-bf16";
+#else
   static constexpr char const* name = "avx512";
+#endif
   using floats = float __attribute__((vector_size(64)));
   using ints = std::int32_t __attribute__((vector_size(64)));
   using words = std::uint32_t __attribute__((vector_size(64)));

@@ -24,12 +24,6 @@ struct bf16_rows {
 
 /// A tile has so many rows of 64 bytes: 16 floats, or 32 bf16.
 inline constexpr long tile_rows = 16, tile_depth = 32;
-/// Whether the file is compiled for tiles.
-#ifdef ATTEND_DETAIL_MATRIX_TILES
-inline constexpr bool machine_has_tiles = true;
-#else
-inline constexpr bool machine_has_tiles = false;
-#endif
 
 #ifdef ATTEND_DETAIL_MATRIX_TILES
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The parts of the fused CPU attention that multiply bf16 by the machine's own instructions: products by pairs and by
+// tiles, and weights from a table. Other machines multiply floats, and have nothing here.
+#include "cpu_attention.hpp"
+
+#ifdef ATTEND_DETAIL_BF16_PAIRS
+namespace {
+
+using namespace attend::kernels;
+using namespace attend::kernels::testing_attention;
+using attend::bf16;
+namespace parts = attend::kernels::cpu::detail;
+
+double first_of(std::uint32_t pair) { return static_cast<double>(__builtin_bit_cast(float, pair << 16)); }
+double second_of(std::uint32_t pair) { return static_cast<double>(__builtin_bit_cast(float, pair & 0xFFFF0000u)); }
+
+template <class T>
+struct aligned {
+  T* data;
+  explicit aligned(long n) : data(static_cast<T*>(std::aligned_alloc(64, static_cast<std::size_t>((n * 4 + 63) / 64 * 64)))) { std::memset(static_cast<void*>(data), 0, static_cast<std::size_t>(n) * sizeof(T)); }
+  ~aligned() { std::free(data); }
+  aligned(aligned const&) = delete;
+  aligned& operator=(aligned const&) = delete;
+};
+
+// Small whole numbers have exact products, so that any order of summing gives the same.
+TEST(bf16_products, are_exact_where_they_can_be) {
+  std::mt19937 random(5);
+  for (long depth : {32, 64, 96, 256})
+    for (long rows : {16, 32, 48, 112}) {
+      aligned<bf16> x(rows * depth);
+      aligned<std::uint32_t> panel(depth / 2 * panel_rows);
+      std::vector<double> a(static_cast<std::size_t>(rows * depth)), b(static_cast<std::size_t>(depth * panel_rows));
+      auto const small = [&] { return static_cast<float>(static_cast<int>(random() % 17) - 8); };
+      for (long i = 0; i < rows * depth; ++i) x.data[i] = store_number<bf16>(small()), a[static_cast<std::size_t>(i)] = load_number<double>(x.data[i]);
+      for (long d = 0; d < depth; d += 2)
+        for (long r = 0; r < panel_rows; ++r) {
+          float const first = small(), second = small();
+          panel.data[d / 2 * panel_rows + r] = __builtin_bit_cast(std::uint32_t, first) >> 16 | __builtin_bit_cast(std::uint32_t, second);
+          b[static_cast<std::size_t>(d * panel_rows + r)] = static_cast<double>(first), b[static_cast<std::size_t>((d + 1) * panel_rows + r)] = static_cast<double>(second);
+        }
+      aligned<float> by_pairs(rows * panel_rows), by_tiles(rows * panel_rows);
+      parts::lines_ahead ahead;
+      parts::bf16_rows const view{x.data, depth};
+      parts::pair_products(panel.data, depth, view, rows, [&](long i, int v, vec sum) { store(by_pairs.data + i * panel_rows + v * lanes, sum); }, ahead);
+      bool tiles = false;
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+      if (parts::has_matrix_tiles()) {
+        tiles = true;
+        parts::tile_session const session;
+        long seen = 0;
+        for (bool add : {false, true}) // the second time it doubles
+          parts::tile_products(panel.data, depth, view, rows, by_tiles.data, add, [&](long first, long n) {
+            EXPECT_EQ(first, seen % rows);
+            seen += n;
+          });
+        EXPECT_EQ(seen, 2 * rows);
+      }
+#endif
+      for (long i = 0; i < rows; ++i)
+        for (long r = 0; r < panel_rows; ++r) {
+          double sum = 0;
+          for (long d = 0; d < depth; ++d) sum += a[static_cast<std::size_t>(i * depth + d)] * b[static_cast<std::size_t>(d * panel_rows + r)];
+          ASSERT_EQ(static_cast<double>(by_pairs.data[i * panel_rows + r]), sum);
+          if (tiles) {
+            ASSERT_EQ(static_cast<double>(by_tiles.data[i * panel_rows + r]), 2 * sum);
+          }
+        }
+    }
+}
+
+// Of the table's own error and of m, which is rounded to 1 / 128 of a power of two: the same for all weights of a row.
+TEST(bf16_products, weights_from_a_table) {
+  std::mt19937 random(6);
+  std::uniform_real_distribution<float> scores_of(-60, 2);
+  for (long keys : {1, 2, 7, 32, 63, 64}) {
+    aligned<float> scores(64 * panel_rows);
+    aligned<std::uint32_t> table(32 * panel_rows), polynomial(32 * panel_rows);
+    for (auto* w : {&table, &polynomial}) std::fill_n(w->data, 32 * panel_rows, 0xFFFFFFFFu);
+    for (long i = 0; i < keys * panel_rows; ++i) scores.data[i] = random() % 9 == 0 ? -static_cast<float>(inf) : scores_of(random);
+    vec m[tuning.vectors], total[tuning.vectors], exact[tuning.vectors];
+    constexpr float factor = 0.5f;
+    for (vec& x : m) x = vec(-1.25f); // scores may exceed what is taken off
+    parts::weights_by_table(scores.data, vec(factor * 128 * parts::log2_e), keys, m, total, table.data);
+    parts::weights_by_polynomial(scores.data, vec(factor), keys, m, exact, polynomial.data);
+    for (long r = 0; r < panel_rows; ++r) {
+      double sum = 0;
+      for (long j = 0; j < (keys + 31) / 32 * 32; ++j) {
+        auto const at = static_cast<std::size_t>(j / 2 * panel_rows + r);
+        double const w = j % 2 ? second_of(table.data[at]) : first_of(table.data[at]), p = j % 2 ? second_of(polynomial.data[at]) : first_of(polynomial.data[at]);
+        double const want = j < keys ? std::exp(0.5 * static_cast<double>(scores.data[j * panel_rows + r]) + 1.25) : 0;
+        EXPECT_NEAR(w, want, 0.0095 * want) << j;  // 0.27 % of m, 0.27 % of the score, 0.39 % of the mantissa
+        EXPECT_NEAR(p, want, 0.0041 * want) << j;
+        sum += w;
+      }
+      EXPECT_NEAR(static_cast<double>(total[r / lanes][static_cast<int>(r % lanes)]), sum, 1e-5 * sum);
+    }
+  }
+}
+
+} // namespace
+#endif
