@@ -32,7 +32,14 @@ template <class T>
 void store(T* to, pairs x) { // into words or single bf16
   std::memcpy(static_cast<void*>(to), &x, sizeof x);
 }
-[[gnu::always_inline]] inline void transpose(pairs* square) { machine::transpose(reinterpret_cast<machine::floats*>(square)); }
+[[gnu::always_inline]] inline void transpose(pairs* square) {
+  machine::floats rows[lanes]; // copied: words that are read through a pointer to floats are undefined
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) rows[i] = reinterpret_cast<machine::floats>(square[i]);
+  machine::transpose(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) square[i] = reinterpret_cast<pairs>(rows[i]);
+}
 
 /// The largest magnitude of what was taken in; not a number, or infinite, if that was.
 class largest_of {

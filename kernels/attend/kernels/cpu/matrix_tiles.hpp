@@ -34,19 +34,22 @@ inline bool has_matrix_tiles() {
   return granted;
 }
 
+/// What ldtilecfg reads: eight tiles of 16 rows of 64 bytes. A constant, as compilers do not know that all of it is read, and
+/// would leave out what fills a variable.
+struct alignas(64) tile_shapes {
+  std::uint8_t palette = 1, rest[15] = {};
+  std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+inline constexpr tile_shapes whole_tiles;
+static_assert(sizeof whole_tiles == 64);
+
 /// While it lives, this thread's eight tile registers are whole tiles.
 class tile_session {
 public:
   tile_session() {
     if (!has_matrix_tiles()) return;
-    struct {
-      std::uint8_t palette = 1, rest[15] = {};
-      std::uint16_t bytes[16] = {};
-      std::uint8_t rows[16] = {};
-    } shape;
-    for (int i = 0; i < 8; ++i) shape.bytes[i] = 64, shape.rows[i] = tile_rows;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    _tile_loadconfig(&shape);
+    _tile_loadconfig(&whole_tiles);
   }
   ~tile_session() {
     if (has_matrix_tiles()) _tile_release(); // a thread without tiles in use is cheaper to switch
