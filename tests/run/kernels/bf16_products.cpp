@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The parts of the fused CPU attention that multiply bf16 by the machine's own instructions: products by pairs and by
-// tiles, and weights from a table. Other machines multiply floats, and have nothing here.
+// tiles, and rounded weights. Other machines multiply floats, and have nothing here.
 #include "cpu_attention.hpp"
 
 #ifdef ATTEND_DETAIL_BF16_PAIRS
@@ -69,31 +69,27 @@ TEST(bf16_products, are_exact_where_they_can_be) {
     }
 }
 
-// Of the table's own error and of m, which is rounded to 1 / 128 of a power of two: the same for all weights of a row.
-TEST(bf16_products, weights_from_a_table) {
+TEST(bf16_products, rounded_exponentials) {
   std::mt19937 random(6);
   std::uniform_real_distribution<float> scores_of(-60, 2);
   for (long keys : {1, 2, 7, 32, 63, 64}) {
     aligned<float> scores(64 * panel_rows);
-    aligned<std::uint32_t> table(32 * panel_rows), polynomial(32 * panel_rows);
-    for (auto* w : {&table, &polynomial}) std::fill_n(w->data, 32 * panel_rows, 0xFFFFFFFFu);
+    aligned<std::uint32_t> weights(32 * panel_rows);
+    std::fill_n(weights.data, 32 * panel_rows, 0xFFFFFFFFu);
     for (long i = 0; i < keys * panel_rows; ++i) scores.data[i] = random() % 9 == 0 ? -static_cast<float>(inf) : scores_of(random);
-    vec m[tuning.vectors], total[tuning.vectors], exact[tuning.vectors];
-    constexpr float factor = 0.5f;
+    vec m[tuning.vectors], total[tuning.vectors];
     for (vec& x : m) x = vec(-1.25f); // scores may exceed what is taken off
-    parts::weights_by_table(scores.data, vec(factor * 128 * parts::log2_e), keys, m, total, table.data);
-    parts::weights_by_polynomial(scores.data, vec(factor), keys, m, exact, polynomial.data);
+    parts::rounded_exponentials(scores.data, vec(0.5f), keys, m, total, weights.data);
     for (long r = 0; r < panel_rows; ++r) {
       double sum = 0;
       for (long j = 0; j < (keys + 31) / 32 * 32; ++j) {
-        auto const at = static_cast<std::size_t>(j / 2 * panel_rows + r);
-        double const w = j % 2 ? second_of(table.data[at]) : first_of(table.data[at]), p = j % 2 ? second_of(polynomial.data[at]) : first_of(polynomial.data[at]);
+        std::uint32_t const pair = weights.data[j / 2 * panel_rows + r];
+        double const w = j % 2 ? second_of(pair) : first_of(pair);
         double const want = j < keys ? std::exp(0.5 * static_cast<double>(scores.data[j * panel_rows + r]) + 1.25) : 0;
-        EXPECT_NEAR(w, want, 0.0095 * want) << j;  // 0.27 % of m, 0.27 % of the score, 0.39 % of the mantissa
-        EXPECT_NEAR(p, want, 0.0041 * want) << j;
-        sum += w;
+        EXPECT_NEAR(w, want, (0x1p-8 + 1.5e-4) * want) << j;
+        sum += want;
       }
-      EXPECT_NEAR(static_cast<double>(total[r / lanes][static_cast<int>(r % lanes)]), sum, 1e-5 * sum);
+      EXPECT_NEAR(static_cast<double>(total[r / lanes][static_cast<int>(r % lanes)]), sum, 1.5e-4 * sum);
     }
   }
 }

@@ -115,7 +115,7 @@ expected oracle(inputs<T>& in, Score const& score, double spread = 0) {
   constexpr double u = 0x1p-24;
   constexpr double unit = std::is_same_v<Out, float> ? u : std::is_same_v<Out, bf16> ? 0x1p-8 : 0x1p-11;
   constexpr double exponential = attend::half_precision<T> && attend::half_precision<Out> ? 1.4e-4 : 3e-7;
-  constexpr double rounded = cpu::detail::arithmetic_of<T, Out>::rounds_weights ? 0.007 : 0; // a weight, to bf16 by a table
+  constexpr double rounded = cpu::detail::arithmetic_of<T, Out>::rounds_weights ? 0x1p-8 : 0; // a weight, to bf16
   auto const& n = in.n;
   expected result;
   std::vector<double> x(n.t), error(n.t), w(n.t);

@@ -151,7 +151,7 @@ private:
     if (next_key.data != key_.data) want_rows(ahead_, next_key, from, count, depth_);
   }
   void begin(panel_state& panel, row_range<B> const& range) {
-    panel.largest_query = arithmetic_.load_queries(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, panel.query);
+    arithmetic_.load_queries(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, panel.query);
     std::fill_n(panel.max, panel_rows, -__builtin_inff());
     std::fill_n(panel.sum, panel_rows, 0.0f);
     panel.ready = true;
@@ -162,12 +162,12 @@ private:
   template <class Keys, class Values>
   void step(panel_state& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, Values const& value) {
     factors largest, rescale;
-    [[maybe_unused]] bool const numbers = scores_of(panel, range, kept, key, s_.scores, largest);
+    scores_of(panel, range, kept, key, s_.scores, largest);
     if constexpr (call::rounded_at_once) {
       float const factor = call::factor_comes_last ? arithmetic_.factor() : 1.0f;
       for (vec& m : largest) m = m * factor;
       online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) {
-        arithmetic_.rounded_exponentials(s_, factor, kept.count(), m, total, numbers);
+        arithmetic_.rounded_exponentials(s_, factor, kept.count(), m, total);
       });
     } else {
       if constexpr (call::has_softmax)
@@ -181,12 +181,10 @@ private:
     panel.fresh = false;
   }
 
-  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out. Returns
-  /// whether none is NaN, where that is asked for.
+  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out.
   template <class Keys>
-  bool scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, float* scores,
+  void scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, float* scores,
                  factors& largest) {
-    bool numbers = true;
     for (vec& m : largest) m = vec(-__builtin_inff());
     for (key_run const& run : kept) {
       long const at = run.first - kept.first();
@@ -198,17 +196,15 @@ private:
       factors of_run;
       arithmetic_.score_products(panel.query, depth_, arithmetic_.keys_from(key, at), run.count, here, of_run, ahead_);
       auto const apply = [&](auto const& score) {
-        constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>, watch = call::rounded_at_once;
+        constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>;
         if constexpr (arithmetic::leaves_factor && !call::factor_comes_last)
-          return apply_score<watch>(score, range, run.first, run.count, here, of_run, arithmetic_.factor());
-        else if constexpr (!plain) return apply_score<watch>(score, range, run.first, run.count, here, of_run);
-        else return arithmetic_.are_numbers(panel.largest_query, key, depth_);
+          apply_score(score, range, run.first, run.count, here, of_run, arithmetic_.factor());
+        else if constexpr (!plain) apply_score(score, range, run.first, run.count, here, of_run);
       };
-      if constexpr (has_mask<Score>) numbers &= run.kept == tile::all ? apply(unmasked(c_.score)) : apply(c_.score); // a mask that keeps all is not computed
-      else numbers &= apply(c_.score);
+      if (has_mask<Score> && run.kept == tile::all) apply(unmasked(c_.score)); // a mask that keeps all is not computed
+      else apply(c_.score);
       for (int v = 0; v < tuning.vectors; ++v) largest[v] = max_second(of_run[v], largest[v]);
     }
-    return numbers;
   }
 
   /// The results of a panel that has seen all keys.

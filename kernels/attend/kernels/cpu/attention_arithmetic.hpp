@@ -33,11 +33,9 @@ public:
     return {depth * panel_rows, width * panel_rows, key_block * panel_rows, key_block * depth, key_block * width};
   }
   template <class T>
-  float load_queries(matrix_slice<T const> const& query, long first, long count, long depth, float* panel) const {
+  void load_queries(matrix_slice<T const> const& query, long first, long count, long depth, float* panel) const {
     load_panel(query, first, count, depth, scale_, panel);
-    return 0;
   }
-  static constexpr bool are_numbers(float, tile_view, long) { return false; } // nobody asks
   template <class T>
   static tile_view load_keys(matrix_slice<T const> const& key, long first, long rows, long depth, float* buffer) {
     return load_tile(key, first, rows, depth, buffer);
@@ -81,30 +79,23 @@ public:
     long const deep = up_to(tile_depth, depth), wide = up_to(tile_rows, width);
     return {deep / 2 * panel_rows, wide * panel_rows, key_block * panel_rows, key_block * deep / 2, wide * key_block / 2, key_block / 2 * panel_rows};
   }
-  float load_queries(matrix_slice<bf16 const> const& query, long first, long count, long depth, float* panel) const {
-    return detail::load_queries(query, first, count, depth, sign_, words(panel));
+  void load_queries(matrix_slice<bf16 const> const& query, long first, long count, long depth, float* panel) const {
+    detail::load_queries(query, first, count, depth, sign_, words(panel));
   }
-  static bf16_keys load_keys(matrix_slice<bf16 const> const& key, long first, long rows, long depth, float* buffer) {
+  static bf16_rows load_keys(matrix_slice<bf16 const> const& key, long first, long rows, long depth, float* buffer) {
     return detail::load_keys(key, first, rows, depth, reinterpret_cast<bf16*>(buffer));
   }
   static bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, float* buffer) {
     return detail::load_values(value, first, rows, width, reinterpret_cast<bf16*>(buffer));
   }
-  static bf16_keys keys_from(bf16_keys key, long i) { return {{key.rows.data + i * key.rows.row, key.rows.row}, key.largest}; }
+  static bf16_rows keys_from(bf16_rows key, long i) { return {key.data + i * key.row, key.row}; }
   static bf16_rows values_from(bf16_rows value, long i) { return {value.data + i, value.row}; }
-  static void score_products(float const* query, long depth, bf16_keys key, long keys, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
-    detail::score_products(words(query), depth, key.rows, keys, scores, largest, ahead);
-  }
-  /// Whether no product of these queries and keys can overflow, or be NaN.
-  static bool are_numbers(float largest_query, bf16_keys key, long depth) {
-    return largest_query * key.largest * static_cast<float>(depth) < 1e38f;
+  static void score_products(float const* query, long depth, bf16_rows key, long keys, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+    detail::score_products(words(query), depth, key, keys, scores, largest, ahead);
   }
   /// Weights exp(factor * score - m) for the products; `total`: their sums.
-  static void rounded_exponentials(attention_scratch const& s, float factor, long keys, vec const (&m)[tuning.vectors],
-                                   vec (&total)[tuning.vectors], bool numbers) {
-    for (vec const& x : m) numbers = numbers && all(abs(x) < vec(most_for_table));
-    if (numbers) weights_by_table(s.scores, vec(factor * (128 * log2_e)), keys, m, total, words(s.weights));
-    else weights_by_polynomial(s.scores, vec(factor), keys, m, total, words(s.weights));
+  static void rounded_exponentials(attention_scratch const& s, float factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
+    detail::rounded_exponentials(s.scores, vec(factor), keys, m, total, words(s.weights));
   }
   /// Weights that are in s.scores for the products.
   static void round_weights(attention_scratch const& s, long keys) { detail::round_weights(s.scores, keys, words(s.weights)); }

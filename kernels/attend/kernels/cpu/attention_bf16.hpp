@@ -41,33 +41,11 @@ void store(T* to, pairs x) { // into words or single bf16
   for (int i = 0; i < lanes; ++i) square[i] = reinterpret_cast<pairs>(rows[i]);
 }
 
-/// The largest magnitude of what was taken in; not a number, or infinite, if that was.
-class largest_of {
-public:
-  void take(pairs x) { largest_ = machine::larger_halves(largest_, x & 0x7FFF7FFFu); }
-  float magnitude() const {
-    std::uint32_t largest = 0;
-    for (int i = 0; i < lanes; ++i) largest = std::max({largest, largest_[i] << 16, largest_[i] & 0xFFFF0000u});
-    return __builtin_bit_cast(float, largest);
-  }
-
-private:
-  pairs largest_{};
-};
-
-/// Keys, and the largest of their magnitudes.
-struct bf16_keys {
-  bf16_rows rows;
-  float largest;
-};
-
 /// panel (depth / 2, panel_rows) = pairs along the depth of `count` <= panel_rows rows times `sign`, which is a number that
-/// needs no rounding (1, -1, 0, an infinity or NaN); zeros up to whole tiles and where there is no row. The largest magnitude
-/// is returned.
-inline float load_queries(matrix_slice<bf16 const> const& query, long first, long count, long depth, float sign, std::uint32_t* panel) {
+/// needs no rounding (1, -1, 0, an infinity or NaN); zeros up to whole tiles and where there is no row.
+inline void load_queries(matrix_slice<bf16 const> const& query, long first, long count, long depth, float sign, std::uint32_t* panel) {
   std::uint32_t const signs = sign == -1 ? 0x80008000u : 0;
   bool const simple = sign * sign == 1 && query.column == 1;
-  largest_of all;
   for (int v = 0; v < tuning.vectors; ++v) {
     int const n = static_cast<int>(std::clamp<long>(count - v * lanes, 0, lanes));
     bf16 const* const corner = query.data + (n > 0 ? (first + v * lanes) * query.row : 0);
@@ -81,27 +59,17 @@ inline float load_queries(matrix_slice<bf16 const> const& query, long first, lon
       } else
         for (int k = 0; k < lanes; ++k) square[k] = pairs_of(column(d + 2 * k), column(d + 2 * k + 1));
 #pragma GCC unroll 16
-      for (int k = 0; k < lanes; ++k) {
-        store(panel + (d / 2 + k) * panel_rows + v * lanes, square[k]);
-        all.take(square[k]);
-      }
+      for (int k = 0; k < lanes; ++k) store(panel + (d / 2 + k) * panel_rows + v * lanes, square[k]);
     }
   }
-  return all.magnitude();
 }
 
 /// Rows `first` ... `first + rows` of keys: as they lie if products can read them there, else in `buffer` with zeros up to
 /// whole tiles.
-inline bf16_keys load_keys(matrix_slice<bf16 const> const& key, long first, long rows, long depth, bf16* buffer) {
+inline bf16_rows load_keys(matrix_slice<bf16 const> const& key, long first, long rows, long depth, bf16* buffer) {
   bf16 const* const corner = key.data + first * key.row;
-  auto const with_largest = [](bf16_rows x, long rows, long depth) {
-    largest_of all;
-    for (long i = 0; i < rows; ++i)
-      for (long d = 0; d < depth; d += 2 * lanes) all.take(load_raw<pairs>(x.data + i * x.row + d));
-    return bf16_keys{x, all.magnitude()};
-  };
-  bool const whole = has_matrix_tiles() ? rows % tile_rows == 0 : true;
-  if (key.column == 1 && whole && depth % (2 * lanes) == 0) return with_largest({corner, key.row}, rows, depth);
+  bool const whole = has_matrix_tiles() ? depth % tile_depth == 0 && rows % tile_rows == 0 : depth % 2 == 0;
+  if (key.column == 1 && whole) return {corner, key.row};
   long const wide = up_to(tile_depth, depth);
   std::memset(static_cast<void*>(buffer), 0, static_cast<std::size_t>(up_to(tile_rows, rows) * wide) * sizeof(bf16));
   if (key.column == 1)
@@ -109,7 +77,7 @@ inline bf16_keys load_keys(matrix_slice<bf16 const> const& key, long first, long
   else
     for (long d = 0; d < depth; ++d)
       for (long i = 0; i < rows; ++i) buffer[i * wide + d] = corner[i * key.row + d * key.column];
-  return with_largest({buffer, wide}, rows, wide);
+  return {buffer, wide};
 }
 
 /// Values turned: row e of `buffer`, tuning_bf16.key_block long, is column e of `rows` rows from `first` on; zeros up to whole
@@ -253,7 +221,7 @@ inline void output_products(std::uint32_t const* weights, long keys, bf16_rows v
 
 /// weights (keys / 2, panel_rows) = exp(factor * score - m) in pairs along the keys, zeros up to whole tiles; `total`: their
 /// sums before they are rounded.
-inline void weights_by_polynomial(float const* scores, vec factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors],
+inline void rounded_exponentials(float const* scores, vec factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors],
                          std::uint32_t* weights) {
   constexpr int V = tuning.vectors, together = 2; // vectors of a row: with a pair of rows four chains
   static_assert(V % together == 0);
@@ -281,37 +249,6 @@ inline void weights_by_polynomial(float const* scores, vec factor, long keys, ve
   long j = 0;
   for (; j + 2 <= keys; j += 2) both(j, true);
   if (j < keys) both(j, false), j += 2;
-  std::fill_n(weights + j / 2 * panel_rows, (up_to(tile_depth, j) - j) / 2 * panel_rows, 0u);
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) total[v] = sum[v];
-}
-/// The largest magnitude of a maximum of which a float holds 128 log2(e) times as much exactly, up to 1 / 128.
-inline constexpr float most_for_table = 8192;
-/// The same from a table: within 0.7 % of the exponential, and `total` sums what is written. No score is NaN and no m beyond
-/// most_for_table; scores are multiplied by `factor`, which is for 128 steps between powers of two.
-inline void weights_by_table(float const* scores, vec factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors],
-                   std::uint32_t* weights) {
-  constexpr int V = tuning.vectors;
-  vec const zero(to_whole); // a whole number is in the low bits behind it
-  vec offset[V], sum[V];
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) offset[v] = fma(m[v], vec(-128 * log2_e), vec(to_whole + 127 * 128)), sum[v] = vec(0.0f);
-  pairs const ones = pairs{} + 0x3F803F80u;
-  long j = 0;
-  auto const both = [&](bool second) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      float const* const here = scores + j * panel_rows + v * lanes;
-      auto const steps = [&](float const* p) __attribute__((always_inline)) {
-        return reinterpret_cast<pairs>(max_second(zero, fma(load(p), factor, offset[v])).raw);
-      };
-      pairs const x = machine::powers_of_two(steps(here), second ? steps(here + panel_rows) : pairs{});
-      sum[v] = machine::add_products(x, ones, sum[v].raw);
-      store(weights + j / 2 * panel_rows + v * lanes, x);
-    }
-  };
-  for (; j + 2 <= keys; j += 2) both(true);
-  if (j < keys) both(false), j += 2;
   std::fill_n(weights + j / 2 * panel_rows, (up_to(tile_depth, j) - j) / 2 * panel_rows, 0u);
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) total[v] = sum[v];

@@ -86,13 +86,12 @@ template <class Empty, long Step, int B, class Score>
 }
 
 /// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out. `Factor`: a float that scores
-/// are multiplied by first, or nothing. With Watch, the result tells whether no score is NaN.
-template <bool Watch, int B, class Score, class... Factor>
-[[gnu::noinline]] bool apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
+/// are multiplied by first, or nothing.
+template <int B, class Score, class... Factor>
+[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
                                    float* scores, vec (&largest)[tuning.vectors], Factor... factor) {
   Score const f = score; // nobody else's: what is stored below does not change its numbers
   lane_axis<B, B + 2> at;
-  mask numbers(true);
   for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
   for (int v = 0; v < tuning.vectors; ++v) {
     long const left = panel.count - v * lanes;
@@ -106,11 +105,9 @@ template <bool Watch, int B, class Score, class... Factor>
       vec const x = kernels::detail::as_number<vec>(value<vec>(f, at, (load(here) * ... * factor)));
       store(here, x);
       m = max_second(x, m);
-      if constexpr (Watch) numbers = numbers && x == x;
     }
     largest[v] = m;
   }
-  return !Watch || all(numbers);
 }
 
 /// weights (keys, panel_rows) = weighing(weights).
@@ -118,7 +115,7 @@ template <int B, class Weighing>
 void weigh(Weighing const& weighing, long first_key, long keys, row_range<B> const& panel, float* weights) {
   if constexpr (!std::is_same_v<Weighing, argument<0>>) {
     vec unused[tuning.vectors];
-    apply_score<false>(weighing, panel, first_key, keys, weights, unused);
+    apply_score(weighing, panel, first_key, keys, weights, unused);
   }
 }
 

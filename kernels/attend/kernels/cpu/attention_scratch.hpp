@@ -25,7 +25,6 @@ struct panel_state {
   float* output; // (width, panel_rows), not yet divided by the sum
   float* max;    // (panel_rows)
   float* sum;    // (panel_rows)
-  float largest_query; // magnitude, or NaN, where products ask for it
   bool ready;    // whether query is loaded, max and sum begun
   bool fresh;    // whether nothing has been added to output, which holds no numbers yet
 };
@@ -65,7 +64,7 @@ public:
     float* at = memory_;
     auto const place = [&](long floats) { return std::exchange(at, at + rounded(floats)); };
     for (long p = 0; p < panels; ++p)
-      panel[p] = {place(wanted.query), place(wanted.output), place(panel_rows), place(panel_rows), 0, false, true};
+      panel[p] = {place(wanted.query), place(wanted.output), place(panel_rows), place(panel_rows), false, true};
     scores = place(wanted.scores);
     key = place(wanted.key), value = place(wanted.value);
     weights = place(wanted.weights);

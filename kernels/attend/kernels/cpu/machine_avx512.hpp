@@ -19,24 +19,6 @@
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 
-#ifdef ATTEND_DETAIL_BF16_PAIRS
-namespace detail {
-/// The mantissas of 2^(i / 128) in bf16.
-struct bf16_powers {
-  alignas(64) std::uint8_t mantissa[128];
-
-  constexpr bf16_powers() : mantissa() {
-    double power = 1;
-    for (int i = 0; i < 128; ++i, power *= 0x1.0163da9fb3335p+0) {
-      int const nearest = static_cast<int>(128 * (power - 1) + 0.5);
-      mantissa[i] = static_cast<std::uint8_t>(nearest < 127 ? nearest : 127);
-    }
-  }
-};
-inline constexpr bf16_powers powers;
-} // namespace detail
-#endif
-
 /// What an instruction set answers: vector types, and the operations the compiler's operators do not give.
 struct machine {
   static constexpr int lanes = 16;
@@ -123,22 +105,11 @@ struct machine {
   static floats add_products(words a, words b, floats sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
   }
-  /// The larger halves, as unsigned whole numbers.
-  static words larger_halves(words a, words b) {
-    return reinterpret_cast<words>(_mm512_max_epu16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
-  }
   /// Pairs of bf16, rounded to nearest even.
   static words to_pairs(floats first, floats second) {
     using shorts = std::int16_t __attribute__((vector_size(64)));
     constexpr shorts in_turns = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     return reinterpret_cast<words>(_mm512_permutexvar_epi16(reinterpret_cast<__m512i>(in_turns), (__m512i)_mm512_cvtne2ps_pbh(second, first)));
-  }
-  /// Pairs of 2^x in bf16 from 128 (x + 127), a whole number in [0, 2^15) in the low half of each lane, by a table of the
-  /// mantissa: that is the number rounded, as 7 bits of x behind the point already are.
-  static words powers_of_two(words first, words second) {
-    __m512i const both = _mm512_mask_blend_epi16(0xAAAAAAAA, reinterpret_cast<__m512i>(first), reinterpret_cast<__m512i>(second << 16));
-    __m512i const mantissas = _mm512_maskz_permutex2var_epi8(0x5555555555555555, _mm512_load_si512(detail::powers.mantissa), both, _mm512_load_si512(detail::powers.mantissa + 64));
-    return (reinterpret_cast<words>(both) & 0xFF80FF80u) | reinterpret_cast<words>(mantissas);
   }
 #endif
 
