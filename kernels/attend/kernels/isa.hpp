@@ -7,7 +7,7 @@
 // The inline namespace, the header with what differs between instruction sets, and whether it multiplies pairs
 // and matrix tiles of bf16.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#if !defined(__AVX512BF16__)
+#if !defined(__AVX512BF16__) || defined(__CUDACC__) // on whose intrinsics nvcc 13.0 crashes
 #define ATTEND_DETAIL_ISA isa_avx512
 #else
 #define ATTEND_DETAIL_BF16_PAIRS
