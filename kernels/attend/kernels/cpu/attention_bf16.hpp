@@ -13,11 +13,6 @@
 #include <algorithm>
 #include <cstring>
 
-#ifdef __CUDACC__
-#pragma nv_diagnostic push
-#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
-#endif
-
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
@@ -268,8 +263,4 @@ inline void round_weights(float const* from, long keys, std::uint32_t* weights) 
 } // namespace detail
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
-
-#ifdef __CUDACC__
-#pragma nv_diagnostic pop
-#endif
 #endif
