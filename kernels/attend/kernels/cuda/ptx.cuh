@@ -22,9 +22,9 @@ __device__ inline int thread_index() {
 /// The block's position in the grid.
 __device__ inline uint3 block_index() { return blockIdx; }
 
-/// The 32-bit address of the shared memory that the launch asked for, aligned to 128 bytes.
+/// The 32-bit address of the shared memory that the launch asked for, aligned to 1024 bytes.
 __device__ inline std::uint32_t dynamic_shared() {
-  extern __shared__ __align__(128) std::byte memory[];
+  extern __shared__ __align__(1024) std::byte memory[];
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(memory));
 }
 /// Waits for all threads of the block and makes what they wrote seen.
