@@ -51,16 +51,22 @@ private:
   }
 };
 
+/// A batch axis along which a tile has all positions, 0 to last; none: -1.
+struct packed_axis {
+  int axis = -1, last = 0;
+};
+
 /// Some rows and some keys, both ends included: what interval arithmetic is asked of. It looks at the elements along the
-/// rows or along the keys; a table of both is anything.
+/// rows, along the keys or along a packed axis; a table of two of them is anything.
 template <int B>
 struct tile_place {
   long const* batch;
+  packed_axis packed;
   int first_row, last_row, first_key, last_key;
 
   template <class N, int P>
   __device__ whole_interval index() const {
-    if constexpr (P < B) return batch[P];
+    if constexpr (P < B) return P == packed.axis ? whole_interval{0, packed.last} : whole_interval{batch[P]};
     else if constexpr (P == B) return {first_row, last_row};
     else return {first_key, last_key};
   }
@@ -80,17 +86,19 @@ private:
   }
   template <class T, int... P>
   __device__ auto bounds(T const* data, [[maybe_unused]] long const* stride) const -> decltype(anything<T>()) {
-    long of_row = 0, of_key = 0;
+    long of_row = 0, of_key = 0, of_packed = 0;
     [[maybe_unused]] auto const along = [&](int axis, long by) {
-      if (axis < B) data += by * batch[axis];
+      if (axis < B && axis == packed.axis) of_packed += by;
+      else if (axis < B) data += by * batch[axis];
       else (axis == B ? of_row : of_key) += by;
     };
     [[maybe_unused]] int i = 0;
     (along(P, stride[i++]), ...);
-    if (of_row != 0 && of_key != 0) return anything<T>();
+    if ((of_row != 0) + (of_key != 0) + (of_packed != 0) > 1) return anything<T>();
     data += of_row * first_row + of_key * first_key;
     kernels::detail::extremes<T> seen;
     if (of_row != 0) seen.take_row(data, last_row - first_row + 1, of_row);
+    else if (of_packed != 0) seen.take_row(data, packed.last + 1, of_packed);
     else seen.take_row(data, of_key != 0 ? last_key - first_key + 1 : 1, of_key);
     return seen.result();
   }
@@ -120,8 +128,8 @@ public:
     bool masked; ///< not every row keeps every key, or fewer than Keys are left
   };
 
-  __device__ kept_tiles(Score const& score, long const* batch, int first_row, int last_row, int keys)
-      : score_(score), batch_(batch), first_row_(first_row), last_row_(last_row), keys_(keys) {}
+  __device__ kept_tiles(Score const& score, long const* batch, int first_row, int last_row, int keys, packed_axis packed = {})
+      : score_(score), batch_(batch), packed_(packed), first_row_(first_row), last_row_(last_row), keys_(keys) {}
 
   __device__ bool next(kept& tile) {
     if constexpr (keeps_all<Score>) {
@@ -146,7 +154,7 @@ private:
     tile found = tile::none;
     if (first < keys_) {
       int const end = first + Keys < keys_ ? first + Keys : keys_;
-      found = kept_of(score_, tile_place<B>{batch_, first_row_, last_row_, first, end - 1});
+      found = kept_of(score_, tile_place<B>{batch_, packed_, first_row_, last_row_, first, end - 1});
       if (!has_mask<Score> && found == tile::some) found = tile::all; // the functor is the same for both
       if (found == tile::all && first + Keys > keys_) found = tile::some;
     }
@@ -157,42 +165,35 @@ private:
 
   Score const& score_;
   long const* batch_;
+  packed_axis packed_;
   int first_row_, last_row_, keys_;
   int group_ = 0; // the first key not looked at
   std::uint32_t some_ = 0, all_ = 0;
 };
 
-/// Whether a functor is the score itself but for masks that do not ask for it: it may then be given any positive multiple.
-template <class F>
-inline constexpr bool asks_for_score = false;
-template <int I>
-inline constexpr bool asks_for_score<argument<I>> = true;
-template <class T, class Ids, int... P>
-inline constexpr bool asks_for_score<lookup<T, Ids, P...>> = asks_for_score<Ids>;
-template <class Op, class... X>
-inline constexpr bool asks_for_score<apply<Op, X...>> = (asks_for_score<X> || ...);
-template <class F>
-inline constexpr bool only_masks = false;
-template <>
-inline constexpr bool only_masks<argument<0>> = true;
-template <class Kept, class X>
-inline constexpr bool only_masks<apply<op::masked, Kept, X>> = !asks_for_score<Kept> && only_masks<X>;
-
 /// The rows and keys that a thread holds of a tile of scores: block (r, j) of what products leave.
+template <int B>
 struct thread_share {
+  long const* batch;
   position first_row, first_key; ///< of this thread
   int rows, keys;                ///< of all
 
-  __device__ thread_share(int first_row_of_warp, int rows, int first_key_of_tile, int keys)
-      : first_row(position::of(first_row_of_warp + ptx::thread_index() % ptx::warp_size / 4)),
+  __device__ thread_share(long const* batch, int first_row_of_warp, int rows, int first_key_of_tile, int keys)
+      : batch(batch), first_row(position::of(first_row_of_warp + ptx::thread_index() % ptx::warp_size / 4)),
         first_key(position::of(first_key_of_tile + 2 * (ptx::thread_index() % 4))), rows(rows), keys(keys) {}
   __device__ position row(int r, int half) const { return first_row.further(16 * r + 8 * half); }
   __device__ position key(int j, int e) const { return first_key.further(8 * j + e); }
+  __device__ long const* batch_of(int, int) const { return batch; }
 };
+/// Where one score of a share stands.
+template <int B, template <int> class Share>
+__device__ score_place<B> place_of(Share<B> const& mine, int r, int half, position key) {
+  return {mine.batch_of(r, half), mine.rows, mine.keys, mine.row(r, half), key};
+}
 
 /// numbers = f(before * numbers). Where Masked, keys that are not there get minus infinity.
-template <bool Masked, int B, class F, int RowBlocks, int KeyBlocks>
-__device__ void evaluate(F const& f, float before, long const* batch, thread_share const& mine, float (&numbers)[RowBlocks][KeyBlocks][4]) {
+template <bool Masked, class F, class Share, int RowBlocks, int KeyBlocks>
+__device__ void evaluate(F const& f, float before, Share const& mine, float (&numbers)[RowBlocks][KeyBlocks][4]) {
 #pragma unroll
   for (int j = 0; j < KeyBlocks; ++j)
 #pragma unroll
@@ -204,8 +205,7 @@ __device__ void evaluate(F const& f, float before, long const* batch, thread_sha
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           float& x = numbers[r][j][2 * half + e];
-          score_place<B> const at{batch, mine.rows, mine.keys, mine.row(r, half), key};
-          real const y = kernels::detail::as_number<real>(value<real>(f, at, real{x * before}));
+          real const y = kernels::detail::as_number<real>(value<real>(f, place_of(mine, r, half, key), real{x * before}));
           x = there ? y.x : -__builtin_inff();
         }
     }
@@ -213,22 +213,20 @@ __device__ void evaluate(F const& f, float before, long const* batch, thread_sha
 
 /// The same for what is known of the tile: a mask that keeps all of it is not computed, plain scores stay as they are.
 /// Where only_masks, scores are not multiplied by anything.
-template <int B, class Score, int RowBlocks, int KeyBlocks>
-__device__ void apply_score(Score const& score, bool masked, float before, long const* batch, thread_share const& mine,
-                            float (&scores)[RowBlocks][KeyBlocks][4]) {
+template <class Score, class Share, int RowBlocks, int KeyBlocks>
+__device__ void apply_score(Score const& score, bool masked, float before, Share const& mine, float (&scores)[RowBlocks][KeyBlocks][4]) {
   if constexpr (only_masks<Score>) before = 1;
-  if (masked) detail::evaluate<true, B>(score, before, batch, mine, scores);
+  if (masked) detail::evaluate<true>(score, before, mine, scores);
   else {
     auto const without = unmasked(score);
-    if constexpr (!std::is_same_v<decltype(without), argument<0> const>) detail::evaluate<false, B>(without, before, batch, mine, scores);
+    if constexpr (!std::is_same_v<decltype(without), argument<0> const>) detail::evaluate<false>(without, before, mine, scores);
   }
 }
 
 /// weights = weighing(weights).
-template <int B, class Weighing, int RowBlocks, int KeyBlocks>
-__device__ void apply_weighing(Weighing const& weighing, long const* batch, thread_share const& mine,
-                               float (&weights)[RowBlocks][KeyBlocks][4]) {
-  if constexpr (!std::is_same_v<Weighing, argument<0>>) detail::evaluate<false, B>(weighing, 1, batch, mine, weights);
+template <class Weighing, class Share, int RowBlocks, int KeyBlocks>
+__device__ void apply_weighing(Weighing const& weighing, Share const& mine, float (&weights)[RowBlocks][KeyBlocks][4]) {
+  if constexpr (!std::is_same_v<Weighing, argument<0>>) detail::evaluate<false>(weighing, 1, mine, weights);
 }
 
 } // namespace detail

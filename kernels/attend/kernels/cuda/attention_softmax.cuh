@@ -29,33 +29,46 @@ __device__ inline float sum_of_row(float x) {
   return x + ptx::shuffle_xor(x, 2);
 }
 
-/// Scores become weights 2^(factor (score - max)); what was summed so far, the output too, is brought to the new maximum.
-template <int RowBlocks, int KeyBlocks, int ColumnBlocks>
-__device__ void online_softmax(float factor, float (&scores)[RowBlocks][KeyBlocks][4], softmax_state<RowBlocks>& state,
-                               float (&output)[RowBlocks][ColumnBlocks][4]) {
-  float shift[RowBlocks][2], rescale[RowBlocks][2];
-  bool risen = false;
+/// A new maximum is taken of the scores: what was summed so far, the output too, is to be multiplied by 2^(factor (old
+/// maximum - new)), and the sums have been.
+template <int RowBlocks>
+struct rescaling {
+  float shift[RowBlocks][2], by[RowBlocks][2]; ///< of scores times factor; of what was summed
+  bool any = false;                            ///< of this thread's rows
+
+  template <int KeyBlocks>
+  __device__ rescaling(float factor, float const (&scores)[RowBlocks][KeyBlocks][4], softmax_state<RowBlocks>& state) {
 #pragma unroll
-  for (int r = 0; r < RowBlocks; ++r)
+    for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float m = state.max[r][half];
+      for (int half = 0; half < 2; ++half) {
+        float m = state.max[r][half];
 #pragma unroll
-      for (int j = 0; j < KeyBlocks; ++j) m = ::fmaxf(m, ::fmaxf(scores[r][j][2 * half], scores[r][j][2 * half + 1]));
-      m = largest_of_row(m);
-      shift[r][half] = m == -__builtin_inff() ? 0 : m * factor; // nothing kept yet: -inf less 0 stays -inf
-      rescale[r][half] = ptx::exp2(::fmaf(state.max[r][half], factor, -shift[r][half]));
-      risen = risen || rescale[r][half] != 1;
-      state.max[r][half] = m;
-      state.sum[r][half] *= rescale[r][half];
-    }
-  if (ptx::ballot(risen) != 0) // less and less often, the more keys a row has seen
+        for (int j = 0; j < KeyBlocks; ++j) m = ::fmaxf(m, ::fmaxf(scores[r][j][2 * half], scores[r][j][2 * half + 1]));
+        m = largest_of_row(m);
+        shift[r][half] = m == -__builtin_inff() ? 0 : m * factor; // nothing kept yet: -inf less 0 stays -inf
+        by[r][half] = ptx::exp2(::fmaf(state.max[r][half], factor, -shift[r][half]));
+        any = any || by[r][half] != 1;
+        state.max[r][half] = m;
+        state.sum[r][half] *= by[r][half];
+      }
+  }
+};
+
+template <int RowBlocks, int ColumnBlocks>
+__device__ void rescale(rescaling<RowBlocks> const& to, float (&output)[RowBlocks][ColumnBlocks][4]) {
+  if (ptx::ballot(to.any) != 0) // less and less often, the more keys a row has seen
 #pragma unroll
     for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
       for (int j = 0; j < ColumnBlocks; ++j)
 #pragma unroll
-        for (int e = 0; e < 4; ++e) output[r][j][e] *= rescale[r][e / 2];
+        for (int e = 0; e < 4; ++e) output[r][j][e] *= to.by[r][e / 2];
+}
+
+/// Scores become weights 2^(factor (score - max)), and are summed.
+template <int RowBlocks, int KeyBlocks>
+__device__ void exponentials(float factor, rescaling<RowBlocks> const& to, float (&scores)[RowBlocks][KeyBlocks][4], softmax_state<RowBlocks>& state) {
 #pragma unroll
   for (int r = 0; r < RowBlocks; ++r)
 #pragma unroll
@@ -63,7 +76,7 @@ __device__ void online_softmax(float factor, float (&scores)[RowBlocks][KeyBlock
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         float& x = scores[r][j][e];
-        x = ptx::exp2(::fmaf(x, factor, -shift[r][e / 2]));
+        x = ptx::exp2(::fmaf(x, factor, -to.shift[r][e / 2]));
         state.sum[r][e / 2] += x;
       }
 }

@@ -14,6 +14,10 @@ struct sm_80 {
 struct sm_86 {
   static constexpr int shared_bytes = 99 << 10;
 };
+/// The one with TMA and wgmma.
+struct sm_90 {
+  static constexpr int shared_bytes = 227 << 10;
+};
 
 /// A block of `warps` warps computes `rows` query rows, `keys` keys at a time; a multiprocessor has room for `blocks`.
 template <int Rows, int Keys, int Warps, int Blocks>
@@ -57,6 +61,30 @@ template <class T, int HeadDim, bool Plain> struct attention_tuning<sm_86, T, He
 template <half_precision T, bool Plain> struct attention_tuning<sm_86, T, 256, Plain> : attention_tiles<64, 64, 4, 1> {};
 template <class T, bool Plain> struct attention_tuning<sm_86, in_two_parts<T>, 256, Plain> : attention_tiles<64, 32, 4, 1> {};
 template <bool Plain> struct attention_tuning<sm_86, float, 256, Plain> : attention_tiles<32, 32, 2, 1> {};
+
+/// On sm_90 a block has `consumers` warpgroups of 64 query rows each, and one more that has tiles of `keys` keys copied
+/// into `stages` buffers; registers of a thread of that one and of the others.
+template <int Depth, int Width, int Keys, int Consumers, int ProducerRegisters, int ConsumerRegisters>
+struct warpgroup_tiles {
+  using tiles = warpgroup_tiles;
+  static constexpr int depth = Depth, width = Width, keys = Keys, consumers = Consumers, stages = 2;
+  static constexpr int rows = 64 * consumers, threads = 128 * (consumers + 1);
+  static constexpr int producer_registers = ProducerRegisters, consumer_registers = ConsumerRegisters;
+};
+template <int Depth, int Width, bool Plain> struct warpgroup_tuning;
+template <bool Plain> struct warpgroup_tuning<32, 32, Plain> : warpgroup_tuning<64, 64, Plain> {};
+template <> struct warpgroup_tuning<64, 64, true> : warpgroup_tiles<64, 64, 128, 3, 32, 160> {};
+template <> struct warpgroup_tuning<64, 64, false> : warpgroup_tiles<64, 64, 128, 2, 56, 224> {};
+template <> struct warpgroup_tuning<96, 96, true> : warpgroup_tiles<96, 96, 144, 2, 24, 240> {};
+template <> struct warpgroup_tuning<96, 96, false> : warpgroup_tiles<96, 96, 128, 2, 56, 224> {};
+template <> struct warpgroup_tuning<128, 128, true> : warpgroup_tiles<128, 128, 176, 2, 24, 240> {};
+template <> struct warpgroup_tuning<128, 128, false> : warpgroup_tiles<128, 128, 128, 2, 56, 224> {};
+template <> struct warpgroup_tuning<192, 128, true> : warpgroup_tiles<192, 128, 128, 2, 24, 240> {};
+template <> struct warpgroup_tuning<192, 128, false> : warpgroup_tiles<192, 128, 128, 2, 56, 224> {};
+template <> struct warpgroup_tuning<192, 192, true> : warpgroup_tiles<192, 192, 112, 2, 24, 240> {};
+template <> struct warpgroup_tuning<192, 192, false> : warpgroup_tiles<192, 192, 96, 2, 56, 224> {};
+template <> struct warpgroup_tuning<256, 256, true> : warpgroup_tiles<256, 256, 80, 2, 24, 240> {};
+template <> struct warpgroup_tuning<256, 256, false> : warpgroup_tiles<256, 256, 80, 2, 56, 224> {};
 // clang-format on
 
 } // namespace attend::kernels::cuda

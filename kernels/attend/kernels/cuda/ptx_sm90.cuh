@@ -27,6 +27,12 @@ __device__ inline unsigned grid_size() { return gridDim.x; }
 /// A number that is the same in all lanes, as the compiler is to know.
 __device__ inline int warp_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 
+/// The number itself, of which the compiler knows nothing: what follows from it is computed again rather than kept.
+__device__ inline int anew(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 // Barriers in shared memory, 8 bytes each. A phase ends when as many as were told have arrived and all bytes that were
 // expected are there.
 __device__ inline void mbarrier_init(std::uint32_t barrier, unsigned arrivals) {
