@@ -178,7 +178,7 @@ __device__ void produce(Call const& call, block_memory<Tiles> shared) {
 template <class Tiles, class T>
 __device__ void begin_scores(float (&scores)[Tiles::keys / 8][4], std::uint32_t query, std::uint32_t key) {
   using memory = block_memory<Tiles>;
-  auto const q = ptx::product_operand(query, 16), k = ptx::product_operand(key, 16);
+  auto const q = ptx::product_operand(ptx::anew(query), 16), k = ptx::product_operand(key, 16);
   ptx::products_fence();
 #pragma unroll
   for (int step = 0; step < Tiles::depth / 16; ++step)

@@ -76,15 +76,15 @@ template <bool Plain> struct warpgroup_tuning<32, 32, Plain> : warpgroup_tuning<
 template <> struct warpgroup_tuning<64, 64, true> : warpgroup_tiles<64, 64, 128, 3, 32, 160> {};
 template <> struct warpgroup_tuning<64, 64, false> : warpgroup_tiles<64, 64, 128, 2, 56, 224> {};
 template <> struct warpgroup_tuning<96, 96, true> : warpgroup_tiles<96, 96, 144, 2, 24, 240> {};
-template <> struct warpgroup_tuning<96, 96, false> : warpgroup_tiles<96, 96, 128, 2, 56, 224> {};
+template <> struct warpgroup_tuning<96, 96, false> : warpgroup_tiles<96, 96, 144, 2, 56, 224> {};
 template <> struct warpgroup_tuning<128, 128, true> : warpgroup_tiles<128, 128, 176, 2, 24, 240> {};
 template <> struct warpgroup_tuning<128, 128, false> : warpgroup_tiles<128, 128, 128, 2, 56, 224> {};
 template <> struct warpgroup_tuning<192, 128, true> : warpgroup_tiles<192, 128, 128, 2, 24, 240> {};
 template <> struct warpgroup_tuning<192, 128, false> : warpgroup_tiles<192, 128, 128, 2, 56, 224> {};
 template <> struct warpgroup_tuning<192, 192, true> : warpgroup_tiles<192, 192, 112, 2, 24, 240> {};
-template <> struct warpgroup_tuning<192, 192, false> : warpgroup_tiles<192, 192, 96, 2, 56, 224> {};
+template <> struct warpgroup_tuning<192, 192, false> : warpgroup_tiles<192, 192, 112, 2, 56, 224> {};
 template <> struct warpgroup_tuning<256, 256, true> : warpgroup_tiles<256, 256, 80, 2, 24, 240> {};
-template <> struct warpgroup_tuning<256, 256, false> : warpgroup_tiles<256, 256, 80, 2, 56, 224> {};
+template <> struct warpgroup_tuning<256, 256, false> : warpgroup_tiles<256, 256, 64, 2, 56, 224> {};
 // clang-format on
 
 } // namespace attend::kernels::cuda

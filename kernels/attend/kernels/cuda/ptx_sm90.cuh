@@ -28,7 +28,8 @@ __device__ inline unsigned grid_size() { return gridDim.x; }
 __device__ inline int warp_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 
 /// The number itself, of which the compiler knows nothing: what follows from it is computed again rather than kept.
-__device__ inline int anew(int x) {
+template <class T>
+__device__ T anew(T x) {
   asm volatile("" : "+r"(x));
   return x;
 }
