@@ -26,6 +26,7 @@ void __tsan_switch_to_fiber(void*, unsigned);
 void __tsan_acquire(void*);
 void __tsan_release(void*);
 void __tsan_read_range(void*, unsigned long);
+void __tsan_write_range(void*, unsigned long);
 void AnnotateIgnoreReadsBegin(char const*, int);
 void AnnotateIgnoreReadsEnd(char const*, int);
 void AnnotateIgnoreWritesBegin(char const*, int);
@@ -53,6 +54,7 @@ public:
   static void acquire(void* what) { __tsan_acquire(what); }
   static void release(void* what) { __tsan_release(what); }
   static void read(void const* p, std::size_t bytes) { __tsan_read_range(const_cast<void*>(p), bytes); }
+  static void write(void* p, std::size_t bytes) { __tsan_write_range(p, bytes); }
 
 private:
   void* scheduler_ = nullptr;
@@ -66,6 +68,7 @@ private:
   static void acquire(void*) {}
   static void release(void*) {}
   static void read(void const*, std::size_t) {}
+  static void write(void*, std::size_t) {}
 #endif
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Memory between two pages that nobody may touch. A kernel that does ends the program with a sentence.
 #include "global_memory.hpp"
-#include "emulator.hpp"
+#include <emulator/emulator.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
