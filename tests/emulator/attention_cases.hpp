@@ -218,6 +218,20 @@ void check(inputs<T> const& in, Score const& score, Weighing const& weighing = {
         }
 }
 
+/// While it lives, the device has warpgroups, and whatever is launched has to have used them.
+struct on_sm_90 {
+  explicit on_sm_90(emulator::landing order = emulator::landing::late, std::uint64_t seed = 0) {
+    emulator::options.sm_90 = true, emulator::options.order = order, emulator::options.seed = seed;
+    emulator::counts = {};
+  }
+  ~on_sm_90() {
+    emulator::options = {};
+    EXPECT_GT(emulator::counts.warpgroup_products, 0);
+    EXPECT_EQ(emulator::counts.products, 0);
+  }
+  on_sm_90(on_sm_90 const&) = delete;
+};
+
 template <int... HeadDims>
 using only = std::integer_sequence<int, HeadDims...>;
 

@@ -83,6 +83,7 @@ void product(operand type, float* d, std::uint32_t const* a, std::uint32_t const
 // What those of machine/attend/kernels/cuda/ptx_sm90.cuh are made of.
 unsigned grid_size();
 int warp_uniform(int x, place where);
+int of_first_lane(int x, place where);
 void mbarrier_init(std::uint32_t barrier, unsigned arrivals, place where);
 void mbarrier_arrive(std::uint32_t barrier, unsigned bytes_expected, place where);
 void mbarrier_wait(std::uint32_t barrier, unsigned parity, place where);

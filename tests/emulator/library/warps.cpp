@@ -54,6 +54,15 @@ int warp_uniform(int x, place where) {
   return x;
 }
 
+int of_first_lane(int x, place where) {
+  inside const guard;
+  meet("of_first_lane", where, &x, [](auto const& lanes) {
+    int const first = *static_cast<int*>(lanes[0]);
+    for (void* other : lanes) *static_cast<int*>(other) = first;
+  });
+  return x;
+}
+
 // Lane i names row i % 8 of matrix i / 8. Of each 8 x 8 matrix, lane i gets elements 2 (i % 4) and the next of row i / 4,
 // or of column i / 4 where it is transposed.
 void load_matrix(std::uint32_t* registers, int matrices, std::uint32_t row, bool transposed, place where) {

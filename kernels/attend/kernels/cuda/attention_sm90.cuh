@@ -15,8 +15,8 @@ namespace detail {
 /// An attention_call whose operands and output have maps, and how its rows are dealt out.
 template <class Call>
 struct warpgroups_call : Call {
-  matrix_map<Call::axes> query, key, value, out;
-  row_packing packing;
+  matrix_map<Call::axes> query{}, key{}, value{}, out{};
+  row_packing packing{};
   int items = 0;   ///< tiles of rows of all positions of the batch
   int section = 1; ///< positions whose items follow one another
 
@@ -228,8 +228,9 @@ __device__ void consume(Call const& call, block_memory<Tiles> shared, int consum
   unsigned query_phase = 0;
   auto const next_keys = [&] {
     ptx::mbarrier_wait(shared.key_full(keys_at.stage()), keys_at.parity());
-    auto const found = ptx::load_shared<kept_keys>(shared.kept(keys_at.stage()));
-    return kept_keys{ptx::warp_uniform(found.first), ptx::warp_uniform(found.masked)};
+    kept_keys found{}; // read by the lane that gives the buffer back: nothing orders the others' reads before that
+    if (thread() % ptx::warp_size == 0) found = ptx::load_shared<kept_keys>(shared.kept(keys_at.stage()));
+    return kept_keys{ptx::of_first_lane(found.first), ptx::of_first_lane(found.masked)};
   };
   auto const release_keys = [&] {
     release(shared.key_empty(keys_at.stage()));

@@ -27,6 +27,8 @@ __device__ inline unsigned grid_size() { return gridDim.x; }
 /// A number that is the same in all lanes, as the compiler is to know.
 __device__ inline int warp_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 
+/// Lane 0's x, in all lanes.
+__device__ inline int of_first_lane(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 /// The number itself, of which the compiler knows nothing: what follows from it is computed again rather than kept.
 template <class T>
 __device__ T anew(T x) {

@@ -12,6 +12,13 @@ inline constexpr int warpgroup_size = 128;
 inline unsigned grid_size() { return emulator::grid_size(); }
 /// It has to be the same indeed.
 inline int warp_uniform(int x, place where = place::current()) { return emulator::warp_uniform(x, where); }
+/// What lane 0 has.
+inline int of_first_lane(int x, place where = place::current()) { return emulator::of_first_lane(x, where); }
+
+template <class T>
+T anew(T x) {
+  return x;
+}
 
 inline void mbarrier_init(std::uint32_t barrier, unsigned arrivals, place where = place::current()) {
   emulator::mbarrier_init(barrier, arrivals, where);
