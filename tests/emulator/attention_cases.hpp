@@ -192,30 +192,44 @@ inline void judge(double got, double want, double bound, char const* what, long 
   else ASSERT_LE(std::abs(got - want), bound) << message();
 }
 
-/// Runs the kernel, of the head dims given, and judges all it wrote.
+/// A machine with warpgroups or one without, while it lives.
+struct machine {
+  bool const before = emulator::options.sm_90;
+  explicit machine(bool sm_90) { emulator::options.sm_90 = sm_90; }
+  ~machine() { emulator::options.sm_90 = before; }
+  machine(machine const&) = delete;
+};
+
+/// Runs the kernels of the head dims given, that of sm_80 and, where there is one, that of sm_90, and judges all they wrote.
 template <class Empty = empty_row::zeros_t, class Out = void, class HeadDims = attention_head_dims, class T, class Score,
           class Weighing = argument<0>, class Gain = no_gain>
 void check(inputs<T> const& in, Score const& score, Weighing const& weighing = {}, Gain const& gain = {}, double spread = 0,
            layout lo = layout::plain) {
   using Result = std::conditional_t<std::is_void_v<Out>, T, Out>;
   auto const& n = in.n;
-  tensor<Result> const out("out", lo, n.b, n.g, n.r, false, n.s, n.e);
-  tensor<float> const sums("log-sum-exp", layout::plain, n.b, n.g, n.r, false, n.s, 1);
-  attention_problem<T, Result, 3> const problem{{n.b, n.g, n.r}, n.s, n.t, n.d, n.e, in.q.template view<T const>(),
-                                                in.k.template view<T const>(), in.v.template view<T const>(),
-                                                out.template view<Result>(), in.scale, in.output_scale};
-  attention_results<void, float, 3> const also{{}, sums.view<float>()};
-  ASSERT_EQ(cuda::attention<Empty>(nullptr, problem, score, weighing, gain, also, HeadDims{}), cudaSuccess);
   expected const want = oracle<Empty, T, Result>(in, score, weighing, gain, spread);
-  std::size_t at = 0, line = 0;
-  for (long b = 0; b < n.b; ++b)
-    for (long g = 0; g < n.g; ++g)
-      for (long r = 0; r < n.r; ++r)
-        for (long i = 0; i < n.s; ++i, ++line) {
-          ASSERT_NO_FATAL_FAILURE(judge(sums.get(b, g, r, i, 0), want.sums[line], want.sums_bound[line], "log-sum-exp", b, g, r, i, 0));
-          for (long c = 0; c < n.e; ++c, ++at)
-            ASSERT_NO_FATAL_FAILURE(judge(out.get(b, g, r, i, c), want.out[at], want.bound[at], "out", b, g, r, i, c));
-        }
+  for (bool sm_90 : {false, true}) {
+    bool const there = half_precision<T> && half_precision<Result> && emulator::options.shared_bytes >= cuda::sm_90::shared_bytes;
+    if (sm_90 ? !there : emulator::options.sm_90) continue;
+    machine const of_now(sm_90);
+    SCOPED_TRACE(sm_90 ? "on sm_90" : "on sm_80");
+    tensor<Result> const out("out", lo, n.b, n.g, n.r, false, n.s, n.e);
+    tensor<float> const sums("log-sum-exp", layout::plain, n.b, n.g, n.r, false, n.s, 1);
+    attention_problem<T, Result, 3> const problem{{n.b, n.g, n.r}, n.s, n.t, n.d, n.e, in.q.template view<T const>(),
+                                                  in.k.template view<T const>(), in.v.template view<T const>(),
+                                                  out.template view<Result>(), in.scale, in.output_scale};
+    attention_results<void, float, 3> const also{{}, sums.view<float>()};
+    ASSERT_EQ(cuda::attention<Empty>(nullptr, problem, score, weighing, gain, also, HeadDims{}), cudaSuccess);
+    std::size_t at = 0, line = 0;
+    for (long b = 0; b < n.b; ++b)
+      for (long g = 0; g < n.g; ++g)
+        for (long r = 0; r < n.r; ++r)
+          for (long i = 0; i < n.s; ++i, ++line) {
+            ASSERT_NO_FATAL_FAILURE(judge(sums.get(b, g, r, i, 0), want.sums[line], want.sums_bound[line], "log-sum-exp", b, g, r, i, 0));
+            for (long c = 0; c < n.e; ++c, ++at)
+              ASSERT_NO_FATAL_FAILURE(judge(out.get(b, g, r, i, c), want.out[at], want.bound[at], "out", b, g, r, i, c));
+          }
+  }
 }
 
 /// While it lives, the device has warpgroups, and whatever is launched has to have used them.

@@ -31,6 +31,21 @@ TEST_P(attention_layouts, negative_scale_of_copied_queries) {
   check<empty_row::zeros_t, void, only<64>>(in, score);
 }
 
+// What the tensor memory accelerator can copy goes to the kernel of sm_90, all else to that of sm_80.
+TEST_P(attention_layouts, taken_by_sm_90) {
+  bool const aligned = GetParam() == layout::plain || GetParam() == layout::heads_in_the_middle;
+  auto const taken = [](inputs<bf16> const& in, layout results) {
+    emulator::counts = {};
+    check<empty_row::zeros_t, void, only<64>>(in, score, {}, no_gain{}, 0, results);
+    return emulator::counts.warpgroup_products > 0;
+  };
+  shape const n{2, 1, 2, 37, 101, 40, 24};
+  EXPECT_EQ(taken(inputs<bf16>(n, GetParam()), layout::plain), aligned);
+  EXPECT_EQ(taken(inputs<bf16>(n, layout::plain, GetParam()), layout::plain), aligned);
+  EXPECT_EQ(taken(inputs<bf16>(n, layout::plain, layout::plain, GetParam()), layout::plain), aligned);
+  EXPECT_EQ(taken(inputs<bf16>(n), GetParam()), aligned);
+}
+
 TEST(attention_machines, with_little_shared_memory) {
   emulator::options.shared_bytes = 99 << 10;
   check(inputs<bf16>({1, 1, 1, 70, 130, 256, 250}), causal());

@@ -57,7 +57,8 @@ cudaError_t attention(cudaStream_t stream, attention_problem<T, Out, B> const& p
   if (problem.rows >= most_positions || problem.keys >= most_positions) return cudaErrorInvalidValue;
 
   constexpr double log2_e = 1.4426950408889634;
-  detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Sum> call{problem, also.sums, score, weighing, gain};
+  auto const scored = detail::by_products(score);
+  detail::attention_call<Empty, T, Out, B, std::remove_const_t<decltype(scored)>, Weighing, Gain, Sum> call{problem, also.sums, scored, weighing, gain};
   call.before = static_cast<float>(problem.scale);
   call.factor = static_cast<float>(log2_e);
   if constexpr (only_masks<Score>) { // the scale commutes with the maximum, its sign apart

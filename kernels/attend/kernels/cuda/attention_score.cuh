@@ -171,6 +171,28 @@ private:
   std::uint32_t some_ = 0, all_ = 0;
 };
 
+/// The functor with products for divisions by constants, ten times as fast and within a rounding of them; conditions stay.
+template <class F>
+F by_products(F const& f) { return f; }
+template <class X>
+auto by_products(apply<op::div, X, constant> const& f);
+template <class Op, class... X>
+auto by_products(apply<Op, X...> const& f);
+
+template <class X>
+auto by_products(apply<op::div, X, constant> const& f) {
+  return kernels::detail::make_apply(op::mul{}, by_products(static_cast<attend::detail::slot<0, X> const&>(f.x).value),
+                                     constant{1 / static_cast<attend::detail::slot<1, constant> const&>(f.x).value.value});
+}
+template <class Op, class... X>
+auto by_products(apply<Op, X...> const& f) {
+  if constexpr (kernels::detail::is_condition<Op>) return f;
+  else
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return kernels::detail::make_apply(Op{}, by_products(static_cast<attend::detail::slot<I, X> const&>(f.x).value)...);
+    }(std::make_integer_sequence<int, sizeof...(X)>{});
+}
+
 /// The rows and keys that a thread holds of a tile of scores: block (r, j) of what products leave.
 template <int B>
 struct thread_share {
