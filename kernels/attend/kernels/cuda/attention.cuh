@@ -9,28 +9,31 @@ namespace attend::kernels::cuda {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// Of the given head dims, in rising order, the first that is enough, for the current device.
-template <int... HeadDims, class Call>
-cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaStream_t stream, Call const& call, long batches) {
+/// Launches the kernel of one head dim that is for the current device and this problem.
+template <int HeadDim, class Call>
+cudaError_t launch_attention(cudaStream_t stream, Call const& call, long batches) {
+  if constexpr (half_precision<typename Call::T> && half_precision<typename Call::Out>)
+    if (left_to_sm_80<decltype(call.score)>(call.problem) == nullptr) {
+      constexpr bool plain = std::is_same_v<decltype(call.score), argument<0>>;
+      constexpr int narrow = HeadDim == 192 ? 128 : HeadDim; // of values, which may be narrower than keys are deep
+      bool taken = false;
+      cudaError_t const status = call.problem.width <= narrow
+                                     ? launch_attention_sm90<typename warpgroup_tuning<HeadDim, narrow, plain>::tiles>(stream, call, batches, taken)
+                                     : launch_attention_sm90<typename warpgroup_tuning<HeadDim, HeadDim, plain>::tiles>(stream, call, batches, taken);
+      if (taken || status != cudaSuccess) return status;
+    }
   int shared_bytes = 0;
   if (cudaError_t const status = ptx::shared_bytes_of_device(shared_bytes); status != cudaSuccess) return status;
+  return shared_bytes >= sm_80::shared_bytes ? launch_attention_sm80<sm_80, HeadDim>(stream, call, batches)
+                                             : launch_attention_sm80<sm_86, HeadDim>(stream, call, batches);
+}
+
+/// Of the given head dims, in rising order, the first that is enough.
+template <int... HeadDims, class Call>
+cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaStream_t stream, Call const& call, long batches) {
   long const needed = call.problem.depth > call.problem.width ? call.problem.depth : call.problem.width;
   cudaError_t status = cudaErrorInvalidValue;
-  auto const launch = [&]<int HeadDim>(std::integral_constant<int, HeadDim>) {
-    if (needed > HeadDim) return false;
-    if constexpr (half_precision<typename Call::T> && half_precision<typename Call::Out>) {
-      bool taken = false;
-      auto const launch_with = [&](auto tiles) { status = launch_attention_sm90<decltype(tiles)>(stream, call, batches, taken); };
-      constexpr bool plain = std::is_same_v<decltype(call.score), argument<0>>;
-      if (HeadDim == 192 && call.problem.width <= 128) launch_with(typename warpgroup_tuning<HeadDim, HeadDim == 192 ? 128 : HeadDim, plain>::tiles{});
-      else launch_with(typename warpgroup_tuning<HeadDim, HeadDim, plain>::tiles{});
-      if (taken || status != cudaSuccess) return true;
-    }
-    status = shared_bytes >= sm_80::shared_bytes ? launch_attention_sm80<sm_80, HeadDim>(stream, call, batches)
-                                                 : launch_attention_sm80<sm_86, HeadDim>(stream, call, batches);
-    return true;
-  };
-  static_cast<void>((launch(std::integral_constant<int, HeadDims>{}) || ...));
+  static_cast<void>(((needed <= HeadDims && (status = launch_attention<HeadDims>(stream, call, batches), true)) || ...));
   return status;
 }
 

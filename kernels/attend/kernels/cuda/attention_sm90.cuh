@@ -353,7 +353,7 @@ __global__ void __launch_bounds__(Tiles::threads, 1) attention_sm90_kernel(__gri
 // ---- launch -----------------------------------------------------------------------------------------------------------
 
 /// How a call's rows fill tiles of so many best: packed along an axis whose positions share keys and values, where that
-/// leaves fewer tiles.
+/// leaves fewer tiles and the query and the result can be copied so.
 template <class Call>
 row_packing packing_of(Call const& call, int tile_rows) {
   auto const& p = call.problem;
@@ -361,52 +361,51 @@ row_packing packing_of(Call const& call, int tile_rows) {
     long const n = p.batch[axis];
     bool const in_a_warpgroup = n > 1 && n <= 64 && (n & (n - 1)) == 0;
     auto const tiles_of = [&](long rows) { return (rows + tile_rows - 1) / tile_rows; };
-    if (in_a_warpgroup && p.key.batch[axis] == 0 && p.value.batch[axis] == 0 && tiles_of(p.rows * n) < n * tiles_of(p.rows)) return {axis, static_cast<int>(n)};
+    if (!in_a_warpgroup || p.key.batch[axis] != 0 || p.value.batch[axis] != 0 || tiles_of(p.rows * n) >= n * tiles_of(p.rows)) continue;
+    row_packing const packing{axis, static_cast<int>(n)};
+    if (layout_of(p.query, p.batch, p.rows, p.depth, packing).copied && layout_of(p.out, p.batch, p.rows, p.width, packing).copied) return packing;
   }
   return {};
 }
 
-/// Of each position of a section the keys and values stay in the second cache while all its rows are computed.
+/// Keys and values of a section's positions stay in the second cache while all its rows are computed.
 inline constexpr long section_bytes = 32 << 20;
 
-/// Launches the kernel of one head dim, which depth and width do not exceed, unless the device, the numbers or a layout
-/// are not for it: then `taken` is false.
+/// Launches the kernel of one head dim, which depth and width do not exceed, of a problem that is not left to sm_80, unless
+/// the device is not for it: then `taken` is false.
 template <class Tiles, class Call>
 cudaError_t launch_attention_sm90(cudaStream_t stream, Call const& of_any, long batches, bool& taken) {
   using call_type = warpgroups_call<Call>;
+  static_assert(block_memory<Tiles>::bytes <= sm_90::shared_bytes);
   constexpr bool uniform = !has_mask<decltype(of_any.score)>; // all items cost the same
-  taken = false;
   auto const kernel = attention_sm90_kernel<Tiles, call_type>;
   if (cudaError_t const status = ptx::has_warpgroups_for(kernel, taken); status != cudaSuccess || !taken) return status;
-  taken = false;
   call_type call{of_any};
   auto& p = call.problem;
-  if (p.keys < 1 || p.depth < 1 || p.width < 1 || call.keep != ~0u || call.flip != 0) return cudaSuccess;
-  auto const maps = [&](row_packing packing) {
-    call.packing = packing;
-    return map_of(call.query, p.query, p.batch, p.rows, p.depth, Tiles::rows, packing) && map_of(call.key, p.key, p.batch, p.keys, p.depth, Tiles::keys, {}) &&
-           map_of(call.value, p.value, p.batch, p.keys, p.width, Tiles::keys, {}) && map_of(call.out, p.out, p.batch, p.rows, p.width, 64, packing);
-  };
-  row_packing const packing = packing_of(call, Tiles::rows);
-  if (!maps(packing) && (packing.axis < 0 || !maps({}))) return cudaSuccess;
+  call.packing = packing_of(call, Tiles::rows);
+  cudaError_t status = map_of(call.query, p.query, p.batch, p.rows, p.depth, Tiles::rows, call.packing);
+  if (status == cudaSuccess) status = map_of(call.key, p.key, p.batch, p.keys, p.depth, Tiles::keys);
+  if (status == cudaSuccess) status = map_of(call.value, p.value, p.batch, p.keys, p.width, Tiles::keys);
+  if (status == cudaSuccess) status = map_of(call.out, p.out, p.batch, p.rows, p.width, 64, call.packing);
+  int multiprocessors = 0;
+  if (status == cudaSuccess) status = ptx::multiprocessors_of_device(multiprocessors);
+  if (status != cudaSuccess) return status;
+
   if (call.packing.axis >= 0) {
     p.batch[call.packing.axis] = 1;
     batches /= call.packing.count;
   }
   long const row_tiles = (p.rows * call.packing.count + Tiles::rows - 1) / Tiles::rows, items = row_tiles * batches;
-  if (items > std::numeric_limits<int>::max()) return cudaSuccess;
+  if (items > std::numeric_limits<int>::max()) return cudaErrorInvalidValue;
   call.row_tiles = static_cast<int>(row_tiles);
   call.items = static_cast<int>(items);
   long sharing = 1; // positions that have the same keys and values follow one another
   for (int axis = Call::B - 1; axis >= 0 && p.key.batch[axis] == 0 && p.value.batch[axis] == 0; --axis) sharing *= p.batch[axis];
   long const fit = section_bytes / (p.keys * (p.depth + p.width) * 2) * sharing;
   call.section = uniform ? 1 : static_cast<int>(fit < 1 ? 1 : fit < batches ? fit : batches);
-  int multiprocessors = 0;
-  if (cudaError_t const status = ptx::multiprocessors_of_device(multiprocessors); status != cudaSuccess) return status;
-  // Blocks beyond those that run wait for one to end, so that long items, begun first, are evened out by short ones.
+  // Where items differ each has a block: those beyond what runs at once wait for one to end, and as the longest come
+  // first, short ones even them out.
   long const blocks = uniform && items > multiprocessors ? multiprocessors : items;
-  taken = true;
-  static_assert(block_memory<Tiles>::bytes <= sm_90::shared_bytes);
   return ptx::launch({"attention", dim3(static_cast<unsigned>(blocks)), Tiles::threads, block_memory<Tiles>::bytes, stream}, kernel, call);
 }
 
