@@ -291,7 +291,6 @@ __global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant_
       ptx::products_wait<0>(d);
       if (lane == 0) ptx::mbarrier_arrive(y_empty(stage));
     }
-    ptx::named_barrier(group, 128); // x has been read
     for (int j = 0; j < 8; ++j)
       for (int half = 0; half < 2; ++half) {
         int const row = 16 * warp + lane / 4 + 8 * half;
@@ -308,8 +307,14 @@ __global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant_
     }
   }
 }
+constexpr int rows = 600; // not the whole of the last tile
+
+void run_ring(array<bf16> const& x, array<bf16> const& y, array<bf16> const& out, int steps) {
+  ASSERT_EQ(ptx::launch({"ring", dim3(2), 128 * (1 + consumers), (consumers + stages) * tile_bytes + 64, nullptr}, ring, map_of(x.data(), rows, 64, 64),
+                        map_of(y.data(), steps * 64, 64, 64), map_of(out.data(), rows, 64, 64), (rows + 127) / 128, steps),
+            cudaSuccess);
+}
 TEST(ring, of_two_buffers) {
-  constexpr int rows = 600; // not the whole of the last tile
   for (int steps : {1, 2, 5}) {
     array<bf16> x("x", rows * 64), y("y", steps * 64 * 64);
     for (int i = 0; i < x.count; ++i) x[i] = rounded<bf16>(i % 65 == 0 ? 1.0f : 0.0f); // one in each row
@@ -317,9 +322,7 @@ TEST(ring, of_two_buffers) {
     whatever_the_order([&] {
       array<bf16> out("out", rows * 64);
       emulator::counts = {};
-      ASSERT_EQ(ptx::launch({"ring", dim3(2), 128 * (1 + consumers), (consumers + stages) * tile_bytes + 64, nullptr}, ring,
-                            map_of(x.data(), rows, 64, 64), map_of(y.data(), steps * 64, 64, 64), map_of(out.data(), rows, 64, 64), (rows + 127) / 128, steps),
-                cudaSuccess);
+      run_ring(x, y, out, steps);
       EXPECT_EQ(emulator::counts.tiles, 5 * (4 + steps));
       EXPECT_EQ(emulator::counts.warpgroup_products, 5 * 2 * 4 * steps);
       for (int i = 0; i < rows; ++i)
@@ -331,6 +334,21 @@ TEST(ring, of_two_buffers) {
         }
     });
   }
+}
+
+// Without any one of its waits and fences, the ring is wrong, and the emulator says so.
+TEST(ring, waits_are_all_needed) {
+  array<bf16> x("x", rows * 64), y("y", 5 * 64 * 64), out("out", rows * 64);
+  x.fill(1), y.fill(5);
+  emulator::counts = {};
+  run_ring(x, y, out, 5);
+  auto const waits = emulator::counts.waits;
+  EXPECT_EQ(waits.size(), 10u);
+  for (std::string const& wait : waits)
+    whatever_the_order([&] {
+      emulator::options.skip = wait;
+      EXPECT_THROW(run_ring(x, y, out, 5), emulator::error) << wait;
+    });
 }
 
 TEST(device, is_what_the_options_say) {
