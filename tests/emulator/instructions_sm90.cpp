@@ -206,7 +206,8 @@ TEST(tiles, are_clipped_and_filled_with_zeros) {
           }
           if (lands) expected[static_cast<std::size_t>(target)] = (is_there ? number(from[source]) : 0.0f) * (through_registers ? -1.0f : 1.0f);
         }
-        ASSERT_EQ(ptx::launch({"copy", dim3(1), 64, 2048, nullptr}, copy_box, map(from.data()), map(to.data()), at, there, through_registers), cudaSuccess);
+        auto const status = ptx::launch({"copy", dim3(1), 64, 2048, nullptr}, copy_box, map(from.data()), map(to.data()), at, there, through_registers);
+        ASSERT_EQ(status, cudaSuccess);
         for (int i = 0; i < to.count; ++i) ASSERT_EQ(number(to[i]), expected[static_cast<std::size_t>(i)]) << i;
       });
 }
@@ -237,8 +238,8 @@ constexpr int stages = 2, tile_rows = 64, tile_bytes = tile_rows * 128, consumer
 
 // Each tile is of 128 rows: out (128, 64) = x (128, 64) times the sum over `steps` of y (64, 64), transposed. Blocks take
 // tiles in turn. One thread loads, two warpgroups multiply and store what they have by tiles through x's buffer.
-__global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant__ CUtensorMap const y_map, __grid_constant__ CUtensorMap const out_map,
-                     int tiles, int steps) {
+__global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant__ CUtensorMap const y_map,
+                     __grid_constant__ CUtensorMap const out_map, int tiles, int steps) {
   std::uint32_t const x = ptx::dynamic_shared(), y = x + consumers * tile_bytes, barriers = y + stages * tile_bytes;
   std::uint32_t const x_full = barriers, x_empty = barriers + 8;
   auto const y_full = [&](int stage) { return barriers + 16 + 16 * static_cast<std::uint32_t>(stage); };
@@ -284,14 +285,12 @@ __global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant_
       int const stage = n % stages;
       ptx::mbarrier_wait(y_full(stage), static_cast<unsigned>(n / stages % 2));
       ptx::products_fence();
-      for (std::uint32_t k = 0; k < 4; ++k)
-        ptx::product_warpgroup<bf16, false>(d, ptx::further(ptx::product_operand(mine, tile_bytes), 32 * k),
-                                            ptx::further(ptx::product_operand(y + static_cast<std::uint32_t>(stage * tile_bytes), tile_bytes), 32 * k), true);
+      auto const a = ptx::product_operand(mine, tile_bytes), b = ptx::product_operand(y + static_cast<std::uint32_t>(stage * tile_bytes), tile_bytes);
+      for (std::uint32_t k = 0; k < 4; ++k) ptx::product_warpgroup<bf16, false>(d, ptx::further(a, 32 * k), ptx::further(b, 32 * k), true);
       ptx::products_commit();
       ptx::products_wait<0>(d);
       if (lane == 0) ptx::mbarrier_arrive(y_empty(stage));
     }
-    ptx::named_barrier(group, 128); // x has been read
     for (int j = 0; j < 8; ++j)
       for (int half = 0; half < 2; ++half) {
         int const row = 16 * warp + lane / 4 + 8 * half;
@@ -308,8 +307,14 @@ __global__ void ring(__grid_constant__ CUtensorMap const x_map, __grid_constant_
     }
   }
 }
+constexpr int rows = 600; // not the whole of the last tile
+
+void run_ring(array<bf16> const& x, array<bf16> const& y, array<bf16> const& out, int steps) {
+  auto const x_map = map_of(x.data(), rows, 64, 64), y_map = map_of(y.data(), steps * 64, 64, 64), out_map = map_of(out.data(), rows, 64, 64);
+  ptx::launch_shape const shape{"ring", dim3(2), 128 * (1 + consumers), (consumers + stages) * tile_bytes + 64, nullptr};
+  ASSERT_EQ(ptx::launch(shape, ring, x_map, y_map, out_map, (rows + 127) / 128, steps), cudaSuccess);
+}
 TEST(ring, of_two_buffers) {
-  constexpr int rows = 600; // not the whole of the last tile
   for (int steps : {1, 2, 5}) {
     array<bf16> x("x", rows * 64), y("y", steps * 64 * 64);
     for (int i = 0; i < x.count; ++i) x[i] = rounded<bf16>(i % 65 == 0 ? 1.0f : 0.0f); // one in each row
@@ -317,9 +322,7 @@ TEST(ring, of_two_buffers) {
     whatever_the_order([&] {
       array<bf16> out("out", rows * 64);
       emulator::counts = {};
-      ASSERT_EQ(ptx::launch({"ring", dim3(2), 128 * (1 + consumers), (consumers + stages) * tile_bytes + 64, nullptr}, ring,
-                            map_of(x.data(), rows, 64, 64), map_of(y.data(), steps * 64, 64, 64), map_of(out.data(), rows, 64, 64), (rows + 127) / 128, steps),
-                cudaSuccess);
+      run_ring(x, y, out, steps);
       EXPECT_EQ(emulator::counts.tiles, 5 * (4 + steps));
       EXPECT_EQ(emulator::counts.warpgroup_products, 5 * 2 * 4 * steps);
       for (int i = 0; i < rows; ++i)
@@ -331,6 +334,21 @@ TEST(ring, of_two_buffers) {
         }
     });
   }
+}
+
+// Without any one of its waits and fences, the ring is wrong, and the emulator says so.
+TEST(ring, waits_are_all_needed) {
+  array<bf16> x("x", rows * 64), y("y", 5 * 64 * 64), out("out", rows * 64);
+  x.fill(1), y.fill(5);
+  emulator::counts = {};
+  run_ring(x, y, out, 5);
+  auto const waits = emulator::counts.waits;
+  EXPECT_EQ(waits.size(), 10u);
+  for (std::string const& wait : waits)
+    whatever_the_order([&] {
+      emulator::options.skip = wait;
+      EXPECT_THROW(run_ring(x, y, out, 5), emulator::error) << wait;
+    });
 }
 
 TEST(device, is_what_the_options_say) {

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kernels that are wrong on purpose: each mistake is caught, in order and in random orders, with a sentence that names
 // the kernel, the block, the threads and the line. And kernels that are right, of which nothing is said.
+#include "planted.hpp"
 #include <attend/kernels/cuda/ptx.cuh>
-#include <gtest/gtest.h>
-#include <cstdlib>
-#include <regex>
-#include <string>
 
 namespace {
 
@@ -125,30 +122,20 @@ __global__ void exchanges_with_barriers(float const* in, float* out) {
   out[t] = ptx::load_shared<float>(cell(t ^ 64));
 }
 
-using kernel = void (*)(float const*, float*);
+using kernel = void(float const*, float*);
+using mistake = attend::emulated::mistake<kernel>;
 
 /// What the emulator says of a kernel in a grid of one block.
-std::string said_of(char const* name, kernel k, std::uint64_t seed) {
+std::string said_of(char const* name, kernel* k, std::uint64_t seed) {
   emulator::global_memory in("in", threads * 16), out("out", threads * 4);
-  emulator::options.seed = seed;
-  std::string said;
-  try {
+  emulator::settings options;
+  options.seed = seed;
+  return attend::emulated::said_while(options, [&] {
     static_cast<void>(ptx::launch({name, dim3(1), threads, shared_bytes, nullptr}, k, reinterpret_cast<float const*>(in.data()),
                                   reinterpret_cast<float*>(out.data())));
-  } catch (emulator::error const& e) {
-    said = e.what();
-  }
-  emulator::options.seed = 0;
-  return said;
+  });
 }
 
-struct mistake {
-  char const* name;
-  kernel what;
-  char const* sentence;
-};
-std::ostream& operator<<(std::ostream& out, mistake const& x) { return out << x.name; }
-#define NAMED(KERNEL) #KERNEL, KERNEL
 mistake const mistakes[] = {
     {NAMED(copies_without_waiting), "reads shared memory at byte [0-9]+ before the wait for the copy that thread [0-9]+ began at planted.cpp:[0-9]+"},
     {NAMED(waits_for_too_few), "reads shared memory at byte [0-9]+ before the wait for the copy that thread [0-9]+ began at planted.cpp:[0-9]+"},
@@ -174,9 +161,8 @@ class planted : public testing::TestWithParam<mistake> {};
 TEST_P(planted, is_caught) {
   auto const& [name, what, sentence] = GetParam();
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
-    std::string const said = said_of(name, what, seed);
-    std::string const pattern = std::string("kernel ") + name + ", block .0,0,0.: (thread [0-9]+ at planted.cpp:[0-9]+ )?" + sentence;
-    EXPECT_TRUE(std::regex_search(said, std::regex(pattern))) << "seed " << seed << ": " << said;
+    SCOPED_TRACE(seed);
+    attend::emulated::expect_said(said_of(name, what, seed), name, "planted.cpp", sentence);
   }
 }
 INSTANTIATE_TEST_SUITE_P(mistakes, planted, testing::ValuesIn(mistakes), [](auto const& info) { return info.param.name; });

@@ -9,13 +9,17 @@ namespace {
 
 std::string number_of(int id) { return "named barrier " + std::to_string(id); }
 
-void arrive(gathering& g) {
-  m.running->tell(g.told);
-  on_behalf(*m.running, [&] { sanitizer::threads::release(&g); });
-  ++g.arrived;
+void arrive(gathering& g, cuda_thread& t) {
+  t.tell(g.told);
+  on_behalf(t, [&] { sanitizer::threads::release(&g); });
+  ++g.arrived, ++g.lanes[t.index / warp_size];
 }
-/// All have come.
-void open(gathering& g) {
+/// All have come: warps as a whole, as the instructions demand.
+void open(gathering& g, place const& where) {
+  for (std::size_t warp = 0; warp < g.lanes.size(); ++warp)
+    if (int const lanes = g.lanes[warp]; lanes % warp_size != 0)
+      fail(where, "completes a barrier to which " + std::to_string(lanes) + " lanes of warp " + std::to_string(warp) + " have come");
+  g.lanes.fill(0);
   for (cuda_thread* t : g.waiting) t->learn(g.told), wake(*t);
   g.waiting.clear(), g.told.clear();
   g.arrived = 0;
@@ -26,7 +30,7 @@ void wait_for_others(gathering& g, char const* what, place const& where, std::st
     wait_in(what, where, std::move(which));
   } else {
     m.running->learn(g.told);
-    open(g);
+    open(g, where);
     perhaps_give_way();
   }
   on_behalf(*m.running, [&] { sanitizer::threads::acquire(&g); });
@@ -53,7 +57,7 @@ void barrier(place where) {
   if (g.arrived > 0 && (g.where.line() != where.line() || g.where.column() != where.column()))
     fail(where, "came to a barrier while " + std::to_string(g.arrived) + " threads of its block are in the one at " + text(g.where));
   g.where = where;
-  arrive(g);
+  arrive(g, *m.running);
   if (g.arrived == m.count) ++counts.barriers;
   wait_for_others(g, "a barrier of the block", where, {});
 }
@@ -62,15 +66,18 @@ void named_barrier(int id, int threads, place where) {
   inside const guard;
   if (left_out(where)) return;
   gathering& g = find_named(id, threads, where);
-  arrive(g);
+  arrive(g, *m.running);
   wait_for_others(g, "named barrier ", where, std::to_string(id));
 }
+// The lanes arrive together: one that ran ahead of the others could come twice before they come once.
 void named_barrier_arrive(int id, int threads, place where) {
   inside const guard;
-  gathering& g = find_named(id, threads, where);
-  arrive(g);
-  if (g.arrived == g.expected) open(g);
-  perhaps_give_way();
+  meet("an arrival at a named barrier", where, nullptr, [&](auto const&) {
+    gathering& g = find_named(id, threads, where);
+    for_lanes([&](cuda_thread& t, unsigned) { arrive(g, t); });
+    if (g.arrived > g.expected) fail(where, "arrives at " + number_of(id) + " with " + std::to_string(g.arrived - g.expected) + " threads too many");
+    if (g.arrived == g.expected) open(g, where);
+  });
 }
 
 mbarrier& find_mbarrier(std::uint32_t address, place const& where) {
@@ -98,7 +105,8 @@ void mbarrier_init(std::uint32_t address, unsigned arrivals, place where) {
 void advance(std::uint32_t address, mbarrier& b) {
   if (b.arrived < b.expected || b.bytes > 0) return;
   if (b.bytes < 0)
-    throw error(heading() + "the mbarrier at " + text_of_byte(address) + " gets " + std::to_string(-b.bytes) + " bytes more than it was told to expect");
+    throw error(heading() + "the mbarrier at " + text_of_byte(address) + " gets " + std::to_string(-b.bytes) +
+                " bytes more than it was told to expect");
   b.told.raise(b.copies, b.now);
   b.over = b.told;
   ++b.now, ++b.phase;
@@ -112,7 +120,8 @@ void mbarrier_arrive(std::uint32_t address, unsigned bytes_expected, place where
   inside const guard;
   mbarrier& b = find_mbarrier(address, where);
   if (b.arrived == b.expected)
-    fail(where, "arrives at the mbarrier at " + text_of_byte(address) + ", where all " + std::to_string(b.expected) + " of this phase have arrived");
+    fail(where, "arrives at the mbarrier at " + text_of_byte(address) + ", where all " + std::to_string(b.expected) +
+                    " of this phase have arrived");
   on_behalf(*m.running, [&] { sanitizer::threads::release(&b); });
   m.running->tell(b.told);
   b.bytes += bytes_expected;

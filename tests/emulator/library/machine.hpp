@@ -109,6 +109,7 @@ struct gathering {
   place where;
   clock told;
   std::vector<cuda_thread*> waiting;
+  std::array<int, 32> lanes{}; // that have come, of each warp
 };
 
 struct mbarrier {

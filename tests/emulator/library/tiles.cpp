@@ -54,7 +54,8 @@ tile begin(void const* map, std::uint32_t shared, int const* at, char const* dee
   tile t{map_at(map, where), {}, shared, 0, m.running->index, where};
   sanitizer::copy(t.at.data(), at, sizeof t.at);
   if (t.map.box[0] * element_bytes != line_bytes)
-    fail(where, std::string(deed) + " a box of rows of " + std::to_string(t.map.box[0] * element_bytes) + " bytes, not 128: where they lie is not known");
+    fail(where, std::string(deed) + " a box whose rows are of " + std::to_string(t.map.box[0] * element_bytes) +
+                    " bytes, not of 128: where they lie is not known");
   judge(m.shared.within(shared, aligned, aligned), deed, aligned, where);
   judge(m.shared.within(shared, t.bytes(), 1), deed, t.bytes(), where);
   return t;
@@ -64,7 +65,8 @@ void check_global(tile const& t, char const* deed, bool writes) {
     if (first >= last) return;
     std::byte* const from = row + first * static_cast<int>(element_bytes);
     auto const bytes = static_cast<std::size_t>(last - first) * element_bytes;
-    if (std::string const wrong = outside_of_global_memory(from, bytes); !wrong.empty()) fail(t.where, std::string(deed) + " global memory " + wrong);
+    if (std::string const wrong = outside_of_global_memory(from, bytes); !wrong.empty())
+      fail(t.where, std::string(deed) + " global memory " + wrong);
     on_behalf(*m.running, [&] { writes ? sanitizer::threads::write(from, bytes) : sanitizer::threads::read(from, bytes); });
   });
 }
@@ -117,7 +119,8 @@ bool land_a_tile() {
 }
 void check_tiles_are_over() {
   auto const complain = [](tile const& t) {
-    throw error(heading() + "thread " + std::to_string(t.thread) + " at " + text(t.where) + " loads a tile that nobody has waited for when the block ends");
+    throw error(heading() + "thread " + std::to_string(t.thread) + " at " + text(t.where) +
+                " loads a tile that nobody has waited for when the block ends");
   };
   for (tile const& t : m.loads) complain(t);
   for (auto const& [address, b] : m.mbarriers) {

@@ -165,7 +165,8 @@ void begin(warp& w, std::array<void*, warp_size> const& lanes, place const& wher
   for (std::size_t i = 0; i < warp_size; ++i) {
     warpgroup_product const& other = lane(i);
     registers[i] = other.d;
-    if (other.a != p.what.a || other.b != p.what.b || other.add != p.what.add) fail(where, "begins a product whose operands differ between lanes of the warp");
+    if (other.a != p.what.a || other.b != p.what.b || other.add != p.what.add)
+      fail(where, "begins a product whose operands differ between lanes of the warp");
     if (other.registers != nullptr) sanitizer::copy(p.a[i].data(), other.registers, sizeof p.a[i]);
   }
   if (!w.fenced) fail(where, "begins a product with no products_fence before it");
