@@ -11,6 +11,8 @@ void run_all() {
   inputs<bf16> in({1, 1, 1, 20, 40, 64, 64});
   in.scale = -1;
   check<empty_row::zeros_t, void, only<64>>(in, causal());
+  // More tiles than blocks, and more keys than buffers.
+  check<empty_row::zeros_t, void, only<64>>(inputs<bf16>({1, 4, 1, 150, 520, 64, 64}, {}, {}, {}, 3), score);
 }
 
 TEST(attention_waits, are_all_needed) {

@@ -129,6 +129,29 @@ KERNEL(releases_a_tile_of_other_warps) {
   if (thread() == 0) ptx::mbarrier_arrive(barrier(3)); // the other warps' products may be under way
   ptx::mbarrier_wait(barrier(1), 1);
 }
+KERNEL(changes_registers_that_its_product_reads) {
+  load_operands(in);
+  if (thread() >= 128) return;
+  operands x;
+  std::uint32_t a[4] = {};
+  ptx::products_fence();
+  ptx::product_warpgroup<bf16, false>(x.d, a, x.b, true);
+  ptx::products_commit();
+  a[2] = 1;
+  ptx::products_wait<0>(x.d);
+}
+// Which rows of a a warp multiplies is not the kernel's to know.
+KERNEL(overwrites_its_rows_under_other_warps) {
+  load_operands(in);
+  ptx::block_barrier();
+  if (thread() >= 128) return;
+  operands x;
+  ptx::products_fence();
+  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
+  ptx::products_commit();
+  ptx::products_wait<0>(x.d);
+  ptx::store_shared(tile(0) + static_cast<std::uint32_t>(thread()) * 64, 0.0f);
+}
 KERNEL(overwrites_what_its_product_reads) {
   load_operands(in);
   ptx::block_barrier();
@@ -159,6 +182,8 @@ mistake<kernel> const mistakes[] = {
     {NAMED(releases_a_tile_before_the_product_is_over), "loads a tile to shared memory at byte [0-9]+" PRODUCT_READS},
     {NAMED(releases_a_tile_of_other_warps),
      "(loads a tile to shared memory at byte [0-9]+" PRODUCT_READS "|begins a product that reads shared memory at byte [0-9]+ " TILE_BEFORE_WAIT ")"},
+    {NAMED(changes_registers_that_its_product_reads), "finds that registers which the product begun at " PLACE " reads were changed before the wait"},
+    {NAMED(overwrites_its_rows_under_other_warps), "(begins a product that reads shared memory at byte [0-9]+, which thread [0-9]+ wrote|writes shared memory at byte [0-9]+, which a product of warp [0-9]+ reads)"},
     {NAMED(overwrites_what_its_product_reads),
      "writes shared memory at byte [0-9]+" PRODUCT_READS "|begins a product that reads shared memory at byte [0-9]+"
      ", which thread [0-9]+ wrote with no barrier between"},

@@ -186,6 +186,9 @@ KERNEL(comes_to_a_barrier_for_others) {
 KERNEL(comes_to_a_barrier_alone) {
   if (thread() < 64) ptx::named_barrier(2, 128);
 }
+KERNEL(arrives_where_nobody_waits) {
+  if (thread() < 64) ptx::named_barrier_arrive(2, 128);
+}
 KERNEL(comes_to_a_barrier_that_is_none) { ptx::named_barrier(16, threads); }
 KERNEL(comes_to_a_barrier_with_half_a_warp) {
   if (thread() % 32 < 16 && thread() < 128) ptx::named_barrier(2, 64);
@@ -266,6 +269,7 @@ mistake<kernel> const mistakes[] = {
     {NAMED(comes_to_a_barrier_for_others),
      "came to named barrier 1 for (128|352) threads while [0-9]+ are in it for (128|352), one at " PLACE},
     {NAMED(comes_to_a_barrier_alone), "deadlock; threads 64-383 have ended; threads 0-63 wait in named barrier 2 at " PLACE},
+    {NAMED(arrives_where_nobody_waits), "64 threads arrive at named barrier 2, one at " PLACE ", and nobody comes to wait for them"},
     {NAMED(comes_to_a_barrier_that_is_none), "comes to named barrier 16 for 384 threads"},
     {NAMED(comes_to_a_barrier_with_half_a_warp), "completes a barrier to which 16 lanes of warp [0-3] have come"},
     {NAMED(arrives_with_half_a_warp), "deadlock; threads [-,0-9]+ have ended; threads [-,0-9]+ wait in an arrival at a named barrier at"},

@@ -80,6 +80,13 @@ void named_barrier_arrive(int id, int threads, place where) {
   });
 }
 
+void check_barriers_are_left() {
+  for (std::size_t id = 1; id < m.barriers.size(); ++id)
+    if (gathering const& g = m.barriers[id]; g.arrived > 0)
+      throw error(heading() + std::to_string(g.arrived) + " threads arrive at " + number_of(static_cast<int>(id)) + ", one at " + text(g.where) +
+                  ", and nobody comes to wait for them");
+}
+
 mbarrier& find_mbarrier(std::uint32_t address, place const& where) {
   auto const found = m.mbarriers.find(address);
   if (found == m.mbarriers.end()) fail(where, "takes " + text_of_byte(address) + " for an mbarrier, where none was initialised");

@@ -155,6 +155,7 @@ void run_block(std::size_t shared_bytes) {
     left -= next.done ? 1 : 0;
   }
   check_tiles_are_over();
+  check_barriers_are_left();
 }
 
 } // namespace

@@ -40,7 +40,8 @@ struct tile {
 /// One warp's quarter of a product of its warpgroup.
 struct product_begun {
   warpgroup_product what; // of the first lane
-  std::array<std::array<std::uint32_t, 4>, warp_size> a;
+  std::array<std::array<std::uint32_t, 4>, warp_size> a;         // where it is in registers
+  std::array<std::uint32_t const*, warp_size> a_of;
   std::size_t sums; // which of the warp's
   place where;
 };
@@ -191,6 +192,7 @@ void check_tiles_are_over(cuda_thread const& t);
 void check_products_are_over(cuda_thread const& t);
 /// The same for a block.
 void check_tiles_are_over();
+void check_barriers_are_left();
 
 mbarrier& find_mbarrier(std::uint32_t address, place const& where);
 /// Ends the phase if all is there.

@@ -10,7 +10,7 @@ namespace attend::emulator {
 
 namespace {
 
-constexpr int depth = 16, quarter_rows = 16, most_columns = 256;
+constexpr int depth = 16, rows = 64, quarter_rows = 16, most_columns = 256;
 constexpr std::uint32_t line_bytes = 128, eight_lines = 1024, chunk_bytes = 16;
 constexpr float poison = std::bit_cast<float>(0x7fc0dead); // not a number that arithmetic makes
 
@@ -51,10 +51,10 @@ struct extent {
 extent extent_of_b(warpgroup_product const& p) { return p.transposed ? extent{depth, p.blocks} : extent{8 * p.blocks, depth / 8}; }
 int quarter() { return static_cast<int>(m.running->index / warp_size % 4); }
 
-void check_reads(std::uint64_t encoded, bool transposed, extent const& of, int first_line, warp const& w, place const& where) {
+void check_reads(std::uint64_t encoded, bool transposed, extent const& of, warp const& w, place const& where) {
   operand_in_shared const x(encoded, transposed);
   observer const core{w.core, w.now, w.seen, true};
-  for_chunks(of.lines, first_line, of.eighths, [&](std::uint32_t line, std::uint32_t eighth) {
+  for_chunks(of.lines, 0, of.eighths, [&](std::uint32_t line, std::uint32_t eighth) {
     std::uint32_t const chunk = x.chunk(line, eighth);
     judge(m.shared.within(chunk, chunk_bytes, chunk_bytes), "begins a product that reads", chunk_bytes, where);
     judge(m.shared.read(core, chunk, chunk_bytes), "begins a product that reads", chunk_bytes, where);
@@ -160,23 +160,24 @@ void teach_core(warp& w) {
 }
 void begin(warp& w, std::array<void*, warp_size> const& lanes, place const& where) {
   auto const lane = [&](std::size_t i) -> warpgroup_product const& { return *static_cast<warpgroup_product const*>(lanes[i]); };
-  product_begun p{lane(0), {}, 0, where};
+  product_begun p{lane(0), {}, {}, 0, where};
   std::array<float*, warp_size> registers;
   for (std::size_t i = 0; i < warp_size; ++i) {
     warpgroup_product const& other = lane(i);
     registers[i] = other.d;
     if (other.a != p.what.a || other.b != p.what.b || other.add != p.what.add)
       fail(where, "begins a product whose operands differ between lanes of the warp");
+    p.a_of[i] = other.registers;
     if (other.registers != nullptr) sanitizer::copy(p.a[i].data(), other.registers, sizeof p.a[i]);
   }
   if (!w.fenced) fail(where, "begins a product with no products_fence before it");
   teach_core(w);
   if (p.what.registers == nullptr) {
     check_encoding(p.what.a, false, "a", where);
-    check_reads(p.what.a, false, {quarter_rows, depth / 8}, quarter_rows * quarter(), w, where);
+    check_reads(p.what.a, false, {rows, depth / 8}, w, where); // the instruction is the warpgroup's: no warp knows who reads what
   }
   check_encoding(p.what.b, p.what.transposed, "b", where);
-  check_reads(p.what.b, p.what.transposed, extent_of_b(p.what), 0, w, where);
+  check_reads(p.what.b, p.what.transposed, extent_of_b(p.what), w, where);
   p.sums = sums_in(registers, p.what.blocks, w, where);
   auto& sums = w.sums.at(p.sums);
   ++sums.products;
@@ -189,8 +190,11 @@ void begin(warp& w, std::array<void*, warp_size> const& lanes, place const& wher
 }
 
 /// A group is over.
-void finish(warp& w, product_group const& group) {
+void finish(warp& w, product_group const& group, place const& where) {
   for (product_begun const& p : group.products) {
+    for (std::size_t i = 0; i < warp_size && p.a_of[i] != nullptr; ++i)
+      if (!std::equal(p.a[i].begin(), p.a[i].end(), p.a_of[i]))
+        fail(where, "finds that registers which the product begun at " + text(p.where) + " reads were changed before the wait for it");
     auto& sums = w.sums.at(p.sums);
     if (options.order == landing::late) multiply(p, sums);
     --sums.products;
@@ -241,7 +245,7 @@ void products_wait(int pending, float* d, place where) {
   if (left_out(where)) return;
   meet("products_wait", where, d, [&](auto const& lanes) {
     warp& w = m.warp_at_work();
-    for (; static_cast<int>(w.groups.size()) > pending; w.groups.pop_front()) finish(w, w.groups.front());
+    for (; static_cast<int>(w.groups.size()) > pending; w.groups.pop_front()) finish(w, w.groups.front(), where);
     give_back(w, static_cast<float const*>(lanes[0]), where);
   });
 }
