@@ -4,6 +4,7 @@
 #include <attend/rules.hpp> // first, so that an error is traced through no other header
 
 #include <attend/evaluate.hpp>
+#include <attend/kernels/cuda/attention_layouts.hpp>
 #include <sstream>
 #include <string>
 
@@ -120,6 +121,22 @@ std::string scale_line(codegen::attention<X...> const& r) {
   return s.str() + "\n";
 }
 
+// Of fused attention in device memory, here and in what it reads: which of the kernels its operands are for.
+template <class R, class Out>
+std::string of_this(R const&, Out const&) { return ""; }
+template <class... X, class T, class... A>
+std::string of_this(codegen::attention<X...> const& r, tensor_view<T, struct cuda, A...> const& out) {
+  char const* left = nullptr;
+  codegen::detail::with_attention(r, out, [&](auto const& p, auto const& score, auto const&...) { left = kernels::cuda::left_to_sm_80<std::remove_cvref_t<decltype(score)>>(p); });
+  return left ? std::string("on sm_90, too, the kernel of sm_80: ") + left + "\n" : "on sm_90 the kernel of warpgroups, elsewhere that of sm_80\n";
+}
+template <class R, class Out>
+std::string kernel_lines(R& region, Out const& out) {
+  std::string s;
+  codegen::detail::each_buffer(region, [&](auto& b) { s += kernel_lines(b.x, b.whole()); });
+  return s + of_this(region, out);
+}
+
 // The memory that a tree's result would have, none being there.
 template <class Tree>
 auto result_of_nobody(Tree const& tree) {
@@ -154,7 +171,7 @@ struct planned_steps {
 
 template <class Tree>
 std::string explain_steps(Tree const& tree) {
-  planned_steps<true, Tree> const plan(tree);
+  planned_steps<true, Tree> plan(tree);
   using Stream = typename planned_steps<true, Tree>::stream;
   std::string s;
   int i = 0;
@@ -168,6 +185,7 @@ std::string explain_steps(Tree const& tree) {
   }
   if constexpr (!std::is_void_v<Stream>)
     if (!plan.blocks.whole()) s += "in " + std::to_string(plan.blocks.blocks()) + " blocks of " + std::to_string(plan.blocks.block) + " along " + Stream::name() + "\n";
+  s += kernel_lines(plan.region, result_of_nobody(tree));
   s += scale_line(plan.region);
   s += "in all " + with_unit(plan.flops(), "flop") + ", " + with_unit(bytes, "B") + " read and written, workspace " + with_unit(static_cast<double>(plan.workspace), "B") + "\n";
   return s;
