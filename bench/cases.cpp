@@ -13,7 +13,7 @@ double kept_scores(problem const& p) {
   for (long i = 0; i < p.queries; ++i) {
     long kept = p.keys;
     if (p.score == "causal") kept = i + 1;
-    if (p.score.ends_with("window")) kept = std::min(i, left_window) + 1;
+    if (p.score.ends_with("window")) kept = std::min(i, p.window) + 1;
     if (p.score == "documents") kept = std::min(document, p.keys - i / document * document);
     sum += static_cast<double>(std::min(kept, p.keys));
   }
@@ -22,7 +22,9 @@ double kept_scores(problem const& p) {
 
 std::string name_of(problem const& p) {
   std::ostringstream name;
-  name << p.kind << '/' << p.dtype << '/' << p.score << '/' << p.batch << 'x' << p.heads;
+  name << p.kind << '/' << p.dtype << '/' << p.score;
+  if (p.window != left_window) name << '-' << p.window;
+  name << '/' << p.batch << 'x' << p.heads;
   if (p.groups != p.heads) name << ':' << p.groups;
   name << 'x' << p.queries;
   if (p.keys != p.queries) name << ':' << p.keys;

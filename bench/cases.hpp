@@ -8,12 +8,16 @@
 
 namespace bench {
 
+/// What the score functions are made of: the soft cap, keys to the left in a window, tokens of a document.
+inline constexpr double cap = 30;
+inline constexpr long left_window = 256, document = 512;
+
 /// What is computed. Queries are (batch, heads, queries, depth), keys and values (batch, groups, keys, depth).
 struct problem {
   std::string kind;  ///< forward, score, decode, short, phase or ceiling
   std::string dtype; ///< f32 or bf16
   std::string score; ///< full, causal, softcap, alibi, window, alibi-window or documents
-  long batch = 1, heads = 1, groups = 1, queries = 1, keys = 1, depth = 1;
+  long batch = 1, heads = 1, groups = 1, queries = 1, keys = 1, depth = 1, window = left_window;
 };
 
 /// One computation, ready to be repeated.
@@ -33,10 +37,6 @@ template <class T>
 std::string dtype_name() {
   return std::same_as<T, float> ? "f32" : "bf16";
 }
-
-/// What the score functions are made of: the soft cap, keys to the left in a window, tokens of a document.
-inline constexpr double cap = 30;
-inline constexpr long left_window = 256, document = 512;
 
 /// Every case there is, in the order of registration.
 std::vector<named_case>& all_cases();

@@ -8,7 +8,7 @@ NAMES = {"flash": "SDPA flash", "cudnn": "SDPA cuDNN", "flex": "FlexAttention"}
 
 CONVENTIONS = """\
 TFLOP/s of 4 D operations for every score that the mask keeps. Shapes are batch x heads x queries and keys x head dim;
-16k tokens but for 32x8x128x64; 16 heads, 8 where the head dim is 256. f32 under "SDPA flash" is PyTorch's
+16k tokens but for 32x8x128x64; 16 heads, 8 where the head dim is 256; 16:2 are two heads of keys and values. f32 under "SDPA flash" is PyTorch's
 memory-efficient kernel. Times are of a graph of calls, between events; "ours / best peer" is the ratio of speeds, above
 1 where ours is faster.
 """

@@ -4,8 +4,8 @@
 
     peers.py pytorch|flex|onnxruntime|openvino [--threads N] [--seconds S]
 
-The first line says which version answers. Queries are given as the library likes them best: heads that share keys and
-values become rows of one head, which without a mask is the same sum.
+The first line says which version answers. Where a few queries are decoded, they are given as the library likes them
+best: heads that share keys and values become rows of one head, which without a mask is the same sum.
 """
 import argparse
 import contextlib
@@ -19,10 +19,16 @@ DTYPES = {"f32": "float32", "bf16": "bfloat16"}
 
 
 def shapes(case):
-    """The extents of queries and of keys, heads before rows; the heads of a group are rows."""
-    rows = case["heads"] // case["groups"] * case["queries"]
-    batch = case["batch"], case["groups"]
-    return (*batch, rows, case["depth"]), (*batch, case["keys"], case["depth"])
+    """The extents of queries and of keys, heads before rows; where queries are decoded, the heads of a group are rows."""
+    together = case["heads"] // case["groups"] if case["kind"] == "decode" else 1
+    heads, rows = case["heads"] // together, together * case["queries"]
+    return (case["batch"], heads, rows, case["depth"]), (case["batch"], case["groups"], case["keys"], case["depth"])
+
+
+def grouped(case):
+    """Whether several heads of queries share one of keys and values."""
+    of_query, of_key = shapes(case)
+    return of_query[1] != of_key[1]
 
 
 def torch_operands(case, device):
@@ -55,7 +61,7 @@ class PyTorch:
             raise NotImplementedError(case["score"])
         query, key, value = torch_operands(case, self.device)
         attention = torch.nn.functional.scaled_dot_product_attention
-        return lambda: attention(query, key, value, is_causal=case["score"] == "causal")
+        return lambda: attention(query, key, value, is_causal=case["score"] == "causal", enable_gqa=grouped(case))
 
 
 class Flex(PyTorch):
@@ -75,7 +81,7 @@ class Flex(PyTorch):
 
         query, key, value = torch_operands(case, self.device)
         constants, name = case["constants"], case["score"]
-        cap, window, document = constants["cap"], constants["window"], constants["document"]
+        cap, window, document = constants["cap"], case["window"], constants["document"]
         heads = case["heads"]
         slopes = torch.tensor([2.0 ** (-8 * (head + 1) / heads) for head in range(heads)], device=self.device)
         documents = torch.arange(max(case["queries"], case["keys"]), device=self.device) // document
@@ -94,7 +100,7 @@ class Flex(PyTorch):
         if name in masks:
             mask = create_block_mask(masks[name], None, None, case["queries"], case["keys"], device=self.device)
         compiled = torch.compile(flex_attention, dynamic=False)
-        return lambda: compiled(query, key, value, score_mod=scores.get(name), block_mask=mask)
+        return lambda: compiled(query, key, value, score_mod=scores.get(name), block_mask=mask, enable_gqa=grouped(case))
 
 
 class OnnxRuntime:
