@@ -37,6 +37,29 @@ cudaError_t attention_by_head_dim(std::integer_sequence<int, HeadDims...>, cudaS
   return status;
 }
 
+/// What the kernels are given of a problem.
+template <class Empty, class T, class Out, int B, class Score, class Weighing, class Gain, class Weight, class Sum>
+auto call_of(attention_problem<T, Out, B> const& problem, Score const& score, Weighing const& weighing, Gain const& gain,
+             attention_results<Weight, Sum, B> const& also) {
+  constexpr double log2_e = 1.4426950408889634;
+  attention_call<Empty, T, Out, B, Score, Weighing, Gain, Sum> call{problem, also.sums, score, weighing, gain};
+  call.before = static_cast<float>(problem.scale);
+  call.factor = static_cast<float>(log2_e);
+  if constexpr (only_masks<Score>) { // the scale commutes with the maximum, its sign apart
+    if (problem.scale < 0) call.flip = sizeof(T) == 2 ? 0x80008000u : 0x80000000u;
+    if (problem.scale == 0) call.keep = 0;
+    else call.factor = static_cast<float>(std::fabs(problem.scale) * log2_e);
+  }
+  call.query_width = copy_width_of(problem.query, problem.depth);
+  call.key_width = copy_width_of(problem.key, problem.depth);
+  call.value_width = copy_width_of(problem.value, problem.width);
+  bool pairs = problem.out.column == 1 && problem.out.row % 2 == 0 && problem.width % 2 == 0 &&
+               reinterpret_cast<std::uintptr_t>(problem.out.data) % (2 * sizeof(Out)) == 0;
+  for (int i = 0; i < B; ++i) pairs = pairs && problem.out.batch[i] % 2 == 0;
+  call.out_in_pairs = pairs;
+  return call;
+}
+
 } // namespace detail
 
 /// Fused attention on the current device; asynchronous, without memory of its own. The functors are those of functor.hpp;
@@ -59,23 +82,7 @@ cudaError_t attention(cudaStream_t stream, attention_problem<T, Out, B> const& p
   if (batches == 0 || problem.rows == 0 || (problem.width == 0 && std::is_void_v<Sum>)) return cudaSuccess;
   if (problem.rows >= most_positions || problem.keys >= most_positions) return cudaErrorInvalidValue;
 
-  constexpr double log2_e = 1.4426950408889634;
-  auto const scored = detail::by_products(score);
-  detail::attention_call<Empty, T, Out, B, std::remove_const_t<decltype(scored)>, Weighing, Gain, Sum> call{problem, also.sums, scored, weighing, gain};
-  call.before = static_cast<float>(problem.scale);
-  call.factor = static_cast<float>(log2_e);
-  if constexpr (only_masks<Score>) { // the scale commutes with the maximum, its sign apart
-    if (problem.scale < 0) call.flip = sizeof(T) == 2 ? 0x80008000u : 0x80000000u;
-    if (problem.scale == 0) call.keep = 0;
-    else call.factor = static_cast<float>(std::fabs(problem.scale) * log2_e);
-  }
-  call.query_width = detail::copy_width_of(problem.query, problem.depth);
-  call.key_width = detail::copy_width_of(problem.key, problem.depth);
-  call.value_width = detail::copy_width_of(problem.value, problem.width);
-  bool pairs = problem.out.column == 1 && problem.out.row % 2 == 0 && problem.width % 2 == 0 &&
-               reinterpret_cast<std::uintptr_t>(problem.out.data) % (2 * sizeof(Out)) == 0;
-  for (int i = 0; i < B; ++i) pairs = pairs && problem.out.batch[i] % 2 == 0;
-  call.out_in_pairs = pairs;
+  auto const call = detail::call_of<Empty>(problem, detail::by_products(score), weighing, gain, also);
   return detail::attention_by_head_dim(head_dims, stream, call, batches);
 }
 
