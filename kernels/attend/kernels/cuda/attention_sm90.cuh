@@ -140,7 +140,7 @@ __device__ void produce(Call const& call, block_memory<Tiles> shared) {
     auto const post = [&](bool there, typename decltype(tiles)::kept const& x) {
       if (first_lane) {
         ptx::mbarrier_wait(shared.key_empty(keys_at.stage()), keys_at.parity() ^ 1);
-        ptx::store_shared(shared.kept(keys_at.stage()), kept_keys{there ? x.first_key : kept_keys::none, x.masked});
+        ptx::store_shared(shared.kept(keys_at.stage()), kept_keys{there ? x.first_key : kept_keys::none, there && x.masked});
         std::uint32_t const full = shared.key_full(keys_at.stage());
         if (there) {
           ptx::mbarrier_arrive_expecting(full, memory::key_bytes);
