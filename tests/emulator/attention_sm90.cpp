@@ -107,5 +107,31 @@ TEST_P(attention_sm90, within_its_bound) {
 }
 INSTANTIATE_TEST_SUITE_P(cases, attention_sm90, testing::ValuesIn(entries()));
 
+// Tiles of packed rows: what is kept differs from head to head.
+class packed_heads : public testing::TestWithParam<landing> {
+protected:
+  template <class Score>
+  void run(Score const& f) {
+    inputs<bf16> const in({2, 1, 4, 40, 300, 64, 64});
+    on_sm_90 const machine(GetParam());
+    check<empty_row::zeros_t, void, in_tiles<cuda::warpgroup_tuning<64, 64, false>::tiles>>(in, f);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(orders, packed_heads, testing::Values(landing::late, landing::early));
+constexpr coordinate<2> head{};
+TEST_P(packed_heads, keep_keys_by_their_number) { run(make(op::masked{}, make(op::less{}, key, make(op::mul{}, head, whole_constant{90})), score)); }
+TEST_P(packed_heads, are_kept_or_not) {
+  table<bool> const keep("keep", 4, [](long i) { return i % 2 == 1; });
+  run(make(op::masked{}, element<bool, 2>{keep.data(), {1}}, score));
+}
+TEST_P(packed_heads, keep_keys_of_their_own) {
+  table<bool> const keep("keep", 4 * 300, [](long i) { return i / 300 * 70 < i % 300; });
+  run(make(op::masked{}, element<bool, 2, 4>{keep.data(), {300, 1}}, score));
+}
+TEST_P(packed_heads, of_rows_that_keep_their_own) {
+  table<bool> const keep("keep", 40 * 4, [](long i) { return i % 3 != 0; });
+  run(make(op::masked{}, element<bool, 2, 3>{keep.data(), {40, 1}}, score));
+}
+
 } // namespace
 } // namespace attend::emulated

@@ -337,7 +337,10 @@ template <class Tiles, class Call>
 __global__ void __launch_bounds__(Tiles::threads, 1) attention_sm90_kernel(__grid_constant__ Call const call) {
   if constexpr (ptx::has_warpgroups) {
     block_memory<Tiles> const shared{ptx::dynamic_shared()};
-    if (ptx::thread_index() == 0) shared.begin();
+    if (ptx::thread_index() == 0) {
+      for (auto const* matrix : {&call.query, &call.key, &call.value, &call.out}) ptx::prefetch_map(matrix->map);
+      shared.begin();
+    }
     ptx::block_barrier();
     int const warpgroup = ptx::warp_uniform(ptx::thread_index() / ptx::warpgroup_size);
     if (warpgroup == 0) {
