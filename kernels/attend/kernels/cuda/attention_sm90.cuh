@@ -236,6 +236,10 @@ __device__ void consume(Call const& call, block_memory<Tiles> shared, int consum
     release(shared.key_empty(keys_at.stage()));
     keys_at.advance();
   };
+  auto const release_values = [&] {
+    release(shared.value_empty(values_at.stage()));
+    values_at.advance();
+  };
 
   // What does not depend on the loop over keys is computed again, too.
   auto const finish = [&](int i, float(&output)[1][column_blocks][4], softmax_state<1>& state) {
@@ -309,8 +313,7 @@ __device__ void consume(Call const& call, block_memory<Tiles> shared, int consum
         auto const to = weigh(block, masked);
         ptx::settle(state.sum[0][0] + state.sum[0][1]);
         ptx::products_wait<0>(output[0]);
-        release(shared.value_empty(values_at.stage()));
-        values_at.advance();
+        release_values();
         round_weights<T>(scores[0], weights); // not earlier: products still read them
         rescale(to, output);
       };
@@ -321,8 +324,7 @@ __device__ void consume(Call const& call, block_memory<Tiles> shared, int consum
       ptx::mbarrier_wait(shared.value_full(values_at.stage()), values_at.parity());
       begin_output<Tiles, T>(output[0], weights, shared.value(values_at.stage()));
       ptx::products_wait<0>(output[0]);
-      release(shared.value_empty(values_at.stage()));
-      values_at.advance();
+      release_values();
     }
     release_keys(); // the end
     finish(ptx::anew(i), output, state);
