@@ -150,12 +150,14 @@ __device__ inline float reciprocal(float x) {
   return y;
 }
 
-/// The most shared memory that a block of the current device may have.
-inline cudaError_t shared_bytes_of_device(int& bytes) {
+/// What CUDA says of the current device.
+inline cudaError_t attribute_of_device(cudaDeviceAttr what, int& value) {
   int device = 0;
   if (cudaError_t const status = cudaGetDevice(&device); status != cudaSuccess) return status;
-  return cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  return cudaDeviceGetAttribute(&value, what, device);
 }
+/// The most shared memory that a block of the current device may have.
+inline cudaError_t shared_bytes_of_device(int& bytes) { return attribute_of_device(cudaDevAttrMaxSharedMemoryPerBlockOptin, bytes); }
 
 /// How a kernel is launched; blocks are one-dimensional.
 struct launch_shape {

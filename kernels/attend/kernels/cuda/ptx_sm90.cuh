@@ -196,11 +196,10 @@ __device__ void product_warpgroup(float (&d)[Blocks][4], A const& a, std::uint64
 /// the kernel is empty.
 template <class Kernel>
 cudaError_t has_warpgroups_for(Kernel* kernel, bool& has) {
-  int device = 0, major = 0, minor = 0;
+  int major = 0, minor = 0;
   has = false;
-  if (cudaError_t const status = cudaGetDevice(&device); status != cudaSuccess) return status;
-  if (cudaError_t const status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device); status != cudaSuccess) return status;
-  if (cudaError_t const status = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device); status != cudaSuccess) return status;
+  if (cudaError_t const status = attribute_of_device(cudaDevAttrComputeCapabilityMajor, major); status != cudaSuccess) return status;
+  if (cudaError_t const status = attribute_of_device(cudaDevAttrComputeCapabilityMinor, minor); status != cudaSuccess) return status;
   if (major != 9 || minor != 0) return cudaSuccess;
   cudaFuncAttributes attributes{};
   if (cudaError_t const status = cudaFuncGetAttributes(&attributes, kernel); status != cudaSuccess) return status;
@@ -208,11 +207,7 @@ cudaError_t has_warpgroups_for(Kernel* kernel, bool& has) {
   return cudaSuccess;
 }
 /// The multiprocessors of the current device.
-inline cudaError_t multiprocessors_of_device(int& count) {
-  int device = 0;
-  if (cudaError_t const status = cudaGetDevice(&device); status != cudaSuccess) return status;
-  return cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
-}
+inline cudaError_t multiprocessors_of_device(int& count) { return attribute_of_device(cudaDevAttrMultiProcessorCount, count); }
 
 /// A tensor of 16-bit elements for load_tile and store_tile, the innermost axis first, of stride 1; the others' strides in
 /// bytes, multiples of 16. Boxes are at most 128 bytes of the innermost axis, and at most 256 of any other.
