@@ -14,9 +14,7 @@ KERNEL(multiplies_without_waiting_for_operands) {
   ptx::mbarrier_wait(barrier(1), 0);
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(x.d);
 }
 KERNEL(multiplies_without_fence) {
@@ -29,9 +27,7 @@ KERNEL(multiplies_again_without_fence) {
   load_operands(in);
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(x.d);
   x.d[0][0] *= 2;
   ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
@@ -77,9 +73,7 @@ KERNEL(never_waits_for_a_product) {
   load_operands(in);
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<1>(x.d);
 }
 KERNEL(never_commits_a_product) {
@@ -94,9 +88,7 @@ KERNEL(waits_for_other_sums) {
   load_operands(in);
   if (thread() >= 128) return;
   operands x, y;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(y.d);
 }
 // The first warpgroup tells a thread that loads that it may, before the product has read the tile.
@@ -107,9 +99,7 @@ KERNEL(releases_a_tile_before_the_product_is_over) {
     return load(in, 1, 128);
   }
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::named_barrier(1, 128);
   if (thread() == 0) ptx::mbarrier_arrive(barrier(3));
   ptx::products_wait<0>(x.d);
@@ -122,9 +112,7 @@ KERNEL(releases_a_tile_of_other_warps) {
     return load(in, 1, 128);
   }
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(x.d);
   if (thread() == 0) ptx::mbarrier_arrive(barrier(3)); // the other warps' products may be under way
   ptx::mbarrier_wait(barrier(1), 1);
@@ -146,9 +134,7 @@ KERNEL(overwrites_its_rows_under_other_warps) {
   ptx::block_barrier();
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(x.d);
   ptx::store_shared(tile(0) + static_cast<std::uint32_t>(thread()) * 64, 0.0f);
 }
@@ -157,9 +143,7 @@ KERNEL(overwrites_what_its_product_reads) {
   ptx::block_barrier();
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   if (thread() < 32) ptx::store_shared(tile(1) + static_cast<std::uint32_t>(thread()) * 4, 0.0f);
   ptx::products_wait<0>(x.d);
 }
@@ -198,9 +182,7 @@ KERNEL(reads_sums_before_the_wait) {
   load_operands(in);
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   results[thread()] = x.d[0][0];
   ptx::products_wait<0>(x.d);
 }
@@ -208,9 +190,7 @@ KERNEL(changes_sums_before_the_wait) {
   load_operands(in);
   if (thread() >= 128) return;
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   x.d[3][1] = 0;
   ptx::products_wait<0>(x.d);
 }
@@ -247,9 +227,7 @@ KERNEL(releases_a_tile_after_the_wait) {
     return load(in, 1, 128);
   }
   operands x;
-  ptx::products_fence();
-  ptx::product_warpgroup<bf16, false>(x.d, x.a, x.b, true);
-  ptx::products_commit();
+  begin_product(x);
   ptx::products_wait<0>(x.d);
   ptx::named_barrier(1, 128);
   if (thread() == 0) ptx::mbarrier_arrive(barrier(3));
