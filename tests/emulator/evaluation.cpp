@@ -75,6 +75,20 @@ TEST(cases, fused) { // those that a device runs longer, of more types and head 
   device_cases::fused<bf16>(check, "bf16", {2, 1, 2, 20, 150}, 80_c, of::full, of::causal, of::window, of::softcap, of::alibi, of::padding);
 }
 
+TEST(cases, attentions_on_sm_90) {
+  emulator::options.sm_90 = true;
+  emulator::counts = {};
+  device_cases::attentions(check);
+  EXPECT_GT(emulator::counts.warpgroup_products, 0);
+  EXPECT_GT(emulator::counts.products, 0); // what the kernel of sm_90 leaves to that of sm_80
+  emulator::counts = {};
+  namespace of = device_cases::scores;
+  device_cases::fused<bf16>(check, "bf16", {2, 1, 2, 20, 150}, 80_c, of::full, of::causal, of::window, of::softcap, of::padding);
+  EXPECT_GT(emulator::counts.warpgroup_products, 0);
+  EXPECT_EQ(emulator::counts.products, 0);
+  emulator::options = {};
+}
+
 TEST(attention, routes) {
   auto const q = normal<f16>(s = 20, d = 32_c);
   auto const k = normal<f16>(t = 37, d = 32_c);

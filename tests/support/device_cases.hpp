@@ -94,6 +94,12 @@ void attentions(Check const& check) {
   check("attention", [](auto const& x, auto const& y, auto const& z) { return softmax(x * transpose(y) / 6) * z; }, q, k, v);
   check("causal attention", [](auto const& x, auto const& y, auto const& z) { return softmax(masked(x * transpose(y) / 6, keep(causal(s, t)))) * z; }, q, k, v);
   check("attention without softmax", [](auto const& x, auto const& y, auto const& z) { return sigmoid(x * transpose(y) / 6) * z; }, q, k, v);
+  auto const causally = [](auto const& x, auto const& y, auto const& z) { return softmax(masked(x * transpose(y) / 8, keep(causal(s, t)))) * z; };
+  check("attention of few rows of grouped heads", causally, normal<bf16>(b = 2, g = 2, r = 8, s = 5, d = 64_c), normal<bf16>(b = 2, g = 2, t = 300, d = 64_c),
+        normal<bf16>(b = 2, g = 2, t = 300, d = 64_c));
+  check("attention of values narrower than keys", causally, normal<bf16>(n = 3, s = 140, d = 192_c), normal<bf16>(n = 3, t = 150, d = 192_c), normal<bf16>(n = 3, t = 150, w = 128_c));
+  check("attention of a part of the keys' columns", [](auto const& x, auto const& y, auto const& z) { return softmax(x * transpose(slice(y, d, 0, 64)) / 8) * z; },
+        normal<f16>(s = 140, d = 64_c), normal<f16>(t = 150, d = 68), normal<f16>(t = 150, w = 64_c));
   auto const wide = normal<f16>(s = 3, d = 264);
   auto const keys = normal<f16>(t = 5, d = 264);
   check("attention of wide heads", [](auto const& x, auto const& y) { return softmax(x * transpose(y) / 16) * y; }, wide, keys);
