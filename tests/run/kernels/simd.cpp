@@ -188,6 +188,26 @@ TEST(simd, loads_of_whole_numbers_and_bools) {
     }
 }
 
+template <int Columns>
+void lines_are_rows() {
+  vec columns[Columns];
+  for (int e = 0; e < Columns; ++e)
+    for (int i = 0; i < lanes; ++i) columns[e].raw[i] = static_cast<float>(i * Columns + e);
+  [&]<int... Line>(std::integer_sequence<int, Line...>) {
+    for (vec const line : {line_of<Line>(columns)...})
+      for (int i = 0; i < lanes; ++i) EXPECT_EQ(line[i], static_cast<float>(static_cast<int>(line[0]) + i)) << Columns;
+    int number = 0;
+    for (vec const line : {line_of<Line>(columns)...}) EXPECT_EQ(line[0], static_cast<float>(lanes * number++)) << Columns;
+  }(std::make_integer_sequence<int, Columns>{});
+}
+TEST(simd, lines_are_rows_of_columns) {
+  lines_are_rows<2>();
+  lines_are_rows<3>();
+  lines_are_rows<5>();
+  lines_are_rows<7>();
+  lines_are_rows<8>();
+}
+
 TEST(simd, transpose_is_a_transpose) {
   vec rows[lanes];
   for (int i = 0; i < lanes; ++i)

@@ -36,6 +36,7 @@ struct attention_call {
   Weighing const& weighing;
   Gain const& gain;
   attention_results<Weight, Sum, B> const& also;
+  bool streams_weights = false; // past the caches, since there are more than stay in them
 };
 
 /// Computes panels of rows that see the same keys. Along the rows the panels of all heads of a group take turns, so that
@@ -234,7 +235,9 @@ private:
     if constexpr (!std::is_void_v<Weight>) {
       if (all != nullptr && all->count() == keys_ && weights_stay(panel)) {
         for (vec& w : weight) w = w * vec(static_cast<float>(c_.also.weights_scale));
-        store_panel(s_.scores, keys_, weight, slice_at(c_.also.weights, range.batch), range.first, range.count);
+        auto const out = slice_at(c_.also.weights, range.batch);
+        if (c_.streams_weights) store_panel<true>(s_.scores, keys_, weight, out, range.first, range.count);
+        else store_panel(s_.scores, keys_, weight, out, range.first, range.count);
       } else write_weights(panel, range, weight);
     }
   }
@@ -326,12 +329,16 @@ void attention(attention_problem<T, Out, B> const& problem, Score const& score, 
   long const items = items_of(panels);
 
   using call = detail::attention_call<Empty, T, Out, B, Score, Weighing, Gain, Weight, Sum>;
-  call const c{problem, score, weighing, gain, also};
+  bool streams_weights = false;
+  if constexpr (!std::is_void_v<Weight>)
+    streams_weights = static_cast<double>(batches) * problem.rows * problem.keys * sizeof(Weight) > tuning.bytes_streamed;
+  call const c{problem, score, weighing, gain, also, streams_weights};
   in_parallel(keys_of.count * items, [&](long i) {
     auto const position = position_of(keys_of.extent, i / items), next = position_of(keys_of.extent, i / items + 1);
     long const first = i % items * panels;
     detail::attending<call>{c, keys_of, position.data()}(first, std::min(panels, all_panels - first),
                                                          i / items + 1 < keys_of.count ? next.data() : nullptr);
+    if (streams_weights) fence();
   });
 }
 

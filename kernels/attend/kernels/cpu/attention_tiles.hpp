@@ -98,13 +98,43 @@ inline void store_pairs(float const* from, vec factor, bf16* to, long row) {
 }
 #endif
 
-/// out rows `first` ... `first + count` = the transpose of from (columns, panel_rows), each row times its factor.
-template <class Out>
+/// The most columns whose rows are made of columns by fewer shuffles than a square's transpose takes.
+inline constexpr int most_narrow = std::min(8, lanes - 1);
+/// lines (Columns, lanes) = `lanes` rows, one behind another, of from (Columns, panel_rows) times factor.
+template <int Columns>
+[[gnu::noinline]] void lines_of_narrow(float const* from, vec factor, float* lines) {
+  vec column[Columns];
+  for (int e = 0; e < Columns; ++e) column[e] = load(from + e * panel_rows) * factor;
+  [&]<int... Line>(std::integer_sequence<int, Line...>) {
+    (store(lines + Line * lanes, line_of<Line>(column)), ...);
+  }(std::make_integer_sequence<int, Columns>{});
+}
+inline void lines_of_narrow(float const* from, long columns, vec factor, float* lines) {
+  [&]<int... Less>(std::integer_sequence<int, Less...>) {
+    static_cast<void>(((columns == Less + 2 && (lines_of_narrow<Less + 2>(from, factor, lines), true)) || ...));
+  }(std::make_integer_sequence<int, most_narrow - 1>{});
+}
+
+/// out rows `first` ... `first + count` = the transpose of from (columns, panel_rows), each row times its factor. Past the
+/// caches where Streamed says so and neighbours make whole vectors.
+template <bool Streamed = false, class Out>
 void store_panel(float const* from, long columns, vec const (&factor)[tuning.vectors], matrix_slice<Out> const& out,
                  long first, long count) {
+  auto const put = [](Out* to, vec x) {
+    if constexpr (Streamed) stream(to, x);
+    else store(to, x);
+  };
   for (int v = 0; v < tuning.vectors && count > v * lanes; ++v) {
     int const n = at_most_lanes(count - v * lanes);
     Out* const corner = out.data + (first + v * lanes) * out.row;
+    if (out.column == 1 && out.row == columns && columns > 1 && columns <= most_narrow) { // rows without a gap are one line
+      alignas(64) float lines[most_narrow * lanes];
+      lines_of_narrow(from + v * lanes, columns, factor[v], lines);
+      long const elements = n * columns, whole = elements / lanes * lanes;
+      for (long i = 0; i < whole; i += lanes) put(corner + i, load(lines + i));
+      if (whole < elements) store(corner + whole, load(lines + whole), static_cast<int>(elements - whole));
+      continue;
+    }
     for (long e = 0; e < columns; e += lanes) {
       int const wide = at_most_lanes(columns - e);
       float const* const here = from + e * panel_rows + v * lanes;
@@ -126,7 +156,7 @@ void store_panel(float const* from, long columns, vec const (&factor)[tuning.vec
         continue;
       }
       if (n == lanes && out.row == 1) { // as it lies here
-        for (int k = 0; k < wide; ++k) store(corner + (e + k) * out.column, load(here + k * panel_rows) * factor[v]);
+        for (int k = 0; k < wide; ++k) put(corner + (e + k) * out.column, load(here + k * panel_rows) * factor[v]);
         continue;
       }
 #pragma GCC unroll 16

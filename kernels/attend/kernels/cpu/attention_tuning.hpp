@@ -18,6 +18,7 @@ struct attention_tuning {
   int panels;     // of a work item, which share the tiles of keys and values
   int panels_16;  // the same for 16-bit elements, whose tiles are converted once an item
   int panels_at_once; // the same where one block holds all keys, and no panel has to be kept
+  double bytes_streamed; // of weights that are results, from where on the caches don't keep them for a reader
 };
 /// What differs where pairs of bf16 are multiplied.
 struct bf16_tuning {
@@ -27,8 +28,8 @@ struct bf16_tuning {
 };
 
 inline constexpr attention_tuning tuning = machine::lanes == 16
-                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 1, 2, 16} // 32 registers
-                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8, 32}; // 16 registers
+                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 1, 2, 16, 4 << 20} // 32 registers
+                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8, 32, 4 << 20}; // 16 registers
 inline constexpr int panel_rows = tuning.vectors * machine::lanes;
 #ifdef ATTEND_DETAIL_MATRIX_TILES
 inline constexpr bf16_tuning tuning_bf16{32, 256, 8};

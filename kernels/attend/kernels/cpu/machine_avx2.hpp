@@ -30,6 +30,9 @@ struct machine {
   static bool all(ints c) { return _mm256_movemask_ps(reinterpret_cast<__m256>(c)) == 0xFF; }
   static floats load_partial(float const* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static void store_partial(float* p, floats x, int n) { _mm256_maskstore_ps(p, first(n), x); }
+  /// Past the caches, to a multiple of the vector's size; others see it after the fence.
+  static void stream(float* p, floats x) { _mm256_stream_ps(p, x); }
+  static void fence() { _mm_sfence(); }
   static floats from_half(halves x) { return _mm256_cvtph_ps(reinterpret_cast<__m128i>(x)); }
   static halves to_half(floats x) { return reinterpret_cast<halves>(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); }
   static words widen(halves x) { return reinterpret_cast<words>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(x))); }

@@ -48,6 +48,9 @@ struct machine {
   static bool all(ints c) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(c)) == 0xFFFF; }
   static floats load_partial(float const* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_partial(float* p, floats x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
+  /// Past the caches, to a multiple of the vector's size; others see it after the fence.
+  static void stream(float* p, floats x) { _mm512_stream_ps(p, x); }
+  static void fence() { _mm_sfence(); }
   static floats from_half(halves x) { return _mm512_cvtph_ps(reinterpret_cast<__m256i>(x)); }
   static halves to_half(floats x) { return reinterpret_cast<halves>(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); }
   static words widen(halves x) { return reinterpret_cast<words>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(x))); }

@@ -43,6 +43,9 @@ struct machine {
     return x;
   }
   static void store_partial(float* p, floats x, int n) { std::memcpy(p, &x, sizeof(float) * n); }
+  /// Here there is no way past the caches, so that nothing has to be waited for.
+  static void stream(float* p, floats x) { std::memcpy(p, &x, sizeof x); }
+  static void fence() {}
   static floats from_half(halves x) {
     floats y{};
     for (int i = 0; i < lanes; ++i) {

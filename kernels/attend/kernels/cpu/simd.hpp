@@ -8,6 +8,8 @@
 #pragma once
 #include <attend/kernels/cpu/isa.hpp>
 #include <attend/types.hpp>
+#include <cstdint>
+#include <utility>
 
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
@@ -84,6 +86,18 @@ inline vec lane_numbers() {
 }
 /// Turns `lanes` vectors, rows of a square, into its columns.
 [[gnu::always_inline]] inline void transpose(vec* rows) { machine::transpose(reinterpret_cast<machine::floats*>(rows)); }
+/// `lanes` rows of these columns, two at least, one row behind another, as lines of `lanes`: line number `Line`.
+template <int Line, int Columns>
+[[gnu::always_inline]] inline vec line_of(vec const (&columns)[Columns]) {
+  constexpr auto column = [](int lane) { return (Line * lanes + lane) % Columns; };
+  constexpr auto row = [](int lane) { return (Line * lanes + lane) / Columns; };
+  return [&]<int... Lane>(std::integer_sequence<int, Lane...>) {
+    machine::floats x = shuffle<(column(Lane) == 1 ? lanes + row(Lane) : row(Lane))...>(columns[0].raw, columns[1].raw);
+    auto const put = [&]<int E>(std::integral_constant<int, E>) { x = shuffle<(column(Lane) == E ? lanes + row(Lane) : Lane)...>(x, columns[E].raw); };
+    [&]<int... More>(std::integer_sequence<int, More...>) { (put(std::integral_constant<int, More + 2>{}), ...); }(std::make_integer_sequence<int, Columns - 2>{});
+    return vec(x);
+  }(std::make_integer_sequence<int, lanes>{});
+}
 /// Lane i: the sum of the lanes of x[i], for `lanes` vectors.
 inline vec sums(vec const* x) { return machine::sums(reinterpret_cast<machine::floats const*>(x)); }
 /// Asks for the cache line of p.
@@ -129,6 +143,15 @@ inline void store(f16* p, vec x) {
   auto const y = machine::to_half(x.raw);
   std::memcpy(static_cast<void*>(p), &y, sizeof y);
 }
+/// What nobody reads soon, past the caches where that can be; others see it after the fence.
+template <class T>
+inline void stream(T* p, vec x) {
+  if constexpr (std::is_same_v<T, float>)
+    if (reinterpret_cast<std::uintptr_t>(p) % sizeof(vec) == 0) return machine::stream(p, x.raw);
+  store(p, x);
+}
+/// Makes what this thread has streamed seen by those that it meets later.
+inline void fence() { machine::fence(); }
 /// The first n < lanes elements; nothing else is written.
 inline void store(float* p, vec x, int n) { machine::store_partial(p, x.raw, n); }
 template <half_precision T>
