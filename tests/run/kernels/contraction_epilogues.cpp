@@ -32,6 +32,7 @@ TEST(contraction, epilogues_over_several_axes) {
       options o;
       o.function = activation::gelu;
       o.bias = bias;
+      o.bias_type = t;
       o.residual = "bsnd";
       o.scale = 0.125;
       check("bsc", "ndc", "bnsd", {{'b', 2}, {'s', 30}, {'c', 24}, {'n', 4}, {'d', 8}}, {t, t, t}, o);
@@ -60,6 +61,7 @@ TEST(contraction, adds_to_what_is_there) {
       o.in_place = true;
       o.scale = 2;
       o.bias = "n";
+      o.bias_type = t;
       check("mk", "kn", out, {{'m', 37}, {'n', 29}, {'k', 41}}, {t, t, t}, o);
       check("mk", "kn", out, {{'m', 300}, {'n', 200}, {'k', 64}}, {t, t, t}, o);
     }

@@ -92,6 +92,7 @@ class worker {
   std::byte* x_scratch_;
   std::byte* y_scratch_;
   std::byte* staged_;
+  float* biases_; // of a piece's columns
   std::byte* workspace_;
   std::int64_t packed_y_ = -1; // which piece of y is in scratch
   std::int64_t packed_x_ = -1;
@@ -108,6 +109,11 @@ class worker {
   [[gnu::noinline]] void finish(std::int64_t const* base, range g, range m, range n) {
     detail::finish const f{q_.scale, q_.function};
     std::int64_t const end = n.first + n.count;
+    if (q_.bias_of_columns)
+      for (std::int64_t i = n.first, run = 0; i < end; i += run) {
+        run = run_from(q_.columns, i, end);
+        convert_row(row_of(bias_, q_.bias_type, base[3], q_.columns, i, &axis::bias), {biases_ + i - n.first, data_type::f32, 1}, run);
+      }
     for (std::int64_t row = 0; row < g.count * m.count; ++row) {
       auto const group = row / m.count, in_group = m.first + row % m.count;
       auto const out = base[2] + group * q_.group.out + q_.rows.offset(in_group, &axis::out);
@@ -118,7 +124,8 @@ class worker {
         run = run_from(q_.columns, i, end);
         void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
         finish_row(f, q_.stage ? sums + i - n.first : static_cast<float const*>(to),
-                   row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
+                   q_.bias_of_columns ? source{biases_ + i - n.first, data_type::f32, 1}
+                                      : row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
                    row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual),
                    {to, q_.out_type, q_.columns.last().out}, run);
       }
@@ -143,11 +150,13 @@ public:
         bias_(p.finish.bias.data), residual_(p.finish.residual.data) {
     std::size_t const x = aligned(q.x_elements * size_of(q.type)), y = aligned(q.y_elements * size_of(q.type));
     std::size_t const sums = aligned(q.staged_elements * sizeof(float));
-    std::size_t const total = x + y + sums + aligned(q.scratch_bytes);
+    std::size_t const biases = q.bias_of_columns ? aligned(static_cast<std::size_t>(q.columns_a_piece) * sizeof(float)) : 0;
+    std::size_t const total = x + y + sums + biases + aligned(q.scratch_bytes);
     x_scratch_ = scratch::of_this_thread().take(total);
     y_scratch_ = x_scratch_ + x;
     staged_ = y_scratch_ + y;
-    workspace_ = staged_ + sums;
+    biases_ = reinterpret_cast<float*>(staged_ + sums);
+    workspace_ = staged_ + sums + biases;
   }
   ~worker() { scratch::of_this_thread().done(); }
   worker(worker const&) = delete;

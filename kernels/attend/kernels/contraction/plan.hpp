@@ -69,6 +69,7 @@ struct plan {
   bool stage = false;                      // sums go through scratch
   bool fused = false;                      // oneDNN does all of the epilogue
   bool plain = false;                      // the epilogue does nothing
+  bool bias_of_columns = false;            // bias is the same in all rows, and not f32: converted once a piece
   float scale = 1;
   activation function = activation::none;
 
@@ -351,6 +352,8 @@ class planner {
     if (q->pack_x) q->x_elements = (q->group.x ? q->groups : 1) * q->rows_a_piece * q->depth_a_piece;
     if (q->pack_y) q->y_elements = (q->group.y ? q->groups : 1) * q->columns_a_piece * q->depth_a_piece;
     if (q->stage) q->staged_elements = q->groups * q->rows_a_piece * q->columns_a_piece;
+    q->bias_of_columns = p_.finish.bias.data && q->bias_type != data_type::f32 && q->group.bias == 0 &&
+                         std::all_of(q->rows.begin(), q->rows.end(), [](axis const& a) { return a.bias == 0; });
     if (!q->nothing_to_sum && !prepare(*q, a.pack_all)) return nullptr;
     return made;
   }
