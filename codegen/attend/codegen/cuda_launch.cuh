@@ -107,19 +107,17 @@ constexpr long largest_of(std::integer_sequence<int, N...>) {
   return n;
 }
 /// Of the head dims that have kernels, those that extents known to the compiler leave: where both are known, one.
-template <long Depth, long Width>
+/// (Of functions that deduce the lists g++ 12 may crash, in a way that depends on where the files lie.)
+template <long Depth, long Width, class Kept, class Left>
 struct head_dims_left {
-  static constexpr long least = Depth > Width ? Depth : Width;
-  static constexpr bool one = Depth >= 0 && Width >= 0;
-  template <int... Kept>
-  static auto of(std::integer_sequence<int, Kept...> kept, std::integer_sequence<int>) { return kept; }
-  template <int... Kept, int Next, int... Rest>
-  static auto of(std::integer_sequence<int, Kept...> kept, std::integer_sequence<int, Next, Rest...>) {
-    if constexpr (Next < least && sizeof...(Rest) > 0) return of(kept, std::integer_sequence<int, Rest...>{});
-    else if constexpr (one) return std::integer_sequence<int, Next>{};
-    else return of(std::integer_sequence<int, Kept..., Next>{}, std::integer_sequence<int, Rest...>{});
-  }
-  using type = decltype(of(std::integer_sequence<int>{}, kernels::cuda::attention_head_dims{}));
+  using type = Kept;
+};
+template <long Depth, long Width, int... Kept, int Next, int... Rest>
+struct head_dims_left<Depth, Width, std::integer_sequence<int, Kept...>, std::integer_sequence<int, Next, Rest...>> {
+  static constexpr bool too_small = Next < (Depth > Width ? Depth : Width) && sizeof...(Rest) > 0, one = Depth >= 0 && Width >= 0;
+  using kept = std::conditional_t<too_small, std::integer_sequence<int, Kept...>, std::integer_sequence<int, Kept..., Next>>;
+  using left = std::conditional_t<one && !too_small, std::integer_sequence<int>, std::integer_sequence<int, Rest...>>;
+  using type = typename head_dims_left<Depth, Width, kept, left>::type;
 };
 /// The static extent of D, 1 where there is no such dim.
 template <class D, class... X>
@@ -132,7 +130,7 @@ void launch(cuda_machine const& on, attention<X...> const& r, tensor_view<Out, s
   with_attention(r, out, [&](auto const& p, auto const& score, auto const& weighing, auto const& gain, auto const& also) {
     using R = attention<X...>;
     using Empty = typename R::empty;
-    using HeadDims = typename head_dims_left<known_extent<typename R::depth, decltype(R::query), decltype(R::key)>, known_extent<typename R::width, decltype(R::value)>>::type;
+    using HeadDims = typename head_dims_left<known_extent<typename R::depth, decltype(R::query), decltype(R::key)>, known_extent<typename R::width, decltype(R::value)>, std::integer_sequence<int>, kernels::cuda::attention_head_dims>::type;
     cudaError_t status;
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(gain)>, nothing>) status = kernels::cuda::attention<Empty>(on.stream, p, score, weighing, kernels::cuda::no_gain{}, also, HeadDims{});
     else status = kernels::cuda::attention<Empty>(on.stream, p, score, weighing, gain, also, HeadDims{});
