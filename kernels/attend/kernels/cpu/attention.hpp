@@ -69,7 +69,6 @@ public:
     bool const at_once = in_one_block<arithmetic>(keys_);
     [[maybe_unused]] typename arithmetic::session const session{};
     s_.reserve(at_once ? 1 : panels, arithmetic_.sizes(depth_, width_));
-    long const passes = panels * (std::min<long>(arithmetic::key_block, keys_) + width_), asks = passes / tuning.group + 1; // with a block of keys
     if (next != nullptr) want_next(first, panels, next);
     for (long block = 0; block < keys_; block += arithmetic::key_block) {
       long const end = std::min<long>(block + arithmetic::key_block, keys_);
@@ -80,7 +79,6 @@ public:
         want_rows(ahead_, value_, end, rows, width_);
         want_rows(ahead_, key_, end, rows, depth_);
       }
-      ahead_.spread_over(asks, tuning.lines);
       auto const keys = arithmetic_.load_keys(key_, block, end - block, depth_, s_.key);
       auto const values = arithmetic_.load_values(value_, block, end - block, width_, s_.value);
       for (long p = 0; p < panels; ++p) {
@@ -94,8 +92,7 @@ public:
         if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, range.batch), range.first, range.count, width_);
         if (!panel.ready) {
           begin(panel, range);
-          if (row_range<B> const after = rows_of(first + p + 1); after.count > 0)
-            want_rows(ahead_, slice_at(c_.problem.query, after.batch), after.first, after.count, depth_);
+          want_queries(rows_of(first + p + 1), next);
         }
         long const before = kept.first() - block;
         step(panel, range, kept, arithmetic_.keys_from(keys, before), arithmetic_.values_from(values, before));
@@ -150,6 +147,11 @@ private:
     auto const next_key = slice_at(c_.problem.key, next), next_value = slice_at(c_.problem.value, next);
     if (next_value.data != value_.data) want_rows(ahead_, next_value, from, count, width_);
     if (next_key.data != key_.data) want_rows(ahead_, next_key, from, count, depth_);
+  }
+  /// Asks for a panel's queries; where there is none left, for those that the next position's keys meet first.
+  void want_queries(row_range<B> const& range, long const* next) {
+    if (range.count > 0) want_rows(ahead_, slice_at(c_.problem.query, range.batch), range.first, range.count, depth_);
+    else if (next != nullptr) want_rows(ahead_, slice_at(c_.problem.query, next), 0, std::min<long>(rows_, panel_rows), depth_);
   }
   void begin(panel_state& panel, row_range<B> const& range) {
     arithmetic_.load_queries(slice_at(c_.problem.query, range.batch), range.first, range.count, depth_, panel.query);

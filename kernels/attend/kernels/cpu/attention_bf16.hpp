@@ -27,13 +27,12 @@ template <class T>
 void store(T* to, pairs x) { // into words or single bf16
   std::memcpy(static_cast<void*>(to), &x, sizeof x);
 }
-[[gnu::always_inline]] inline void transpose(pairs* square) {
-  machine::floats rows[lanes]; // copied: words that are read through a pointer to floats are undefined
+/// to[k]: column k of a square of pairs whose rows are so many bytes apart.
+[[gnu::always_inline]] inline void load_transposed(void const* from, long bytes, pairs* to) {
+  machine::floats columns[lanes]; // copied: words that are read through a pointer to floats are undefined
+  machine::load_transposed(from, bytes, columns);
 #pragma GCC unroll 16
-  for (int i = 0; i < lanes; ++i) rows[i] = reinterpret_cast<machine::floats>(square[i]);
-  machine::transpose(rows);
-#pragma GCC unroll 16
-  for (int i = 0; i < lanes; ++i) square[i] = reinterpret_cast<pairs>(rows[i]);
+  for (int i = 0; i < lanes; ++i) to[i] = reinterpret_cast<pairs>(columns[i]);
 }
 
 /// panel (depth / 2, panel_rows) = pairs along the depth of `count` <= panel_rows rows times `sign`, which is a number that
@@ -48,9 +47,9 @@ inline void load_queries(matrix_slice<bf16 const> const& query, long first, long
     for (long d = 0; d < up_to(tile_depth, depth); d += 2 * lanes) {
       pairs square[lanes];
       if (simple && n == lanes && d + 2 * lanes <= depth) {
+        load_transposed(corner + d, query.row * static_cast<long>(sizeof(bf16)), square);
 #pragma GCC unroll 16
-        for (int i = 0; i < lanes; ++i) square[i] = load_raw<pairs>(corner + i * query.row + d) ^ signs;
-        transpose(square);
+        for (int k = 0; k < lanes; ++k) square[k] ^= signs;
       } else
         for (int k = 0; k < lanes; ++k) square[k] = pairs_of(column(d + 2 * k), column(d + 2 * k + 1));
 #pragma GCC unroll 16
@@ -75,26 +74,40 @@ inline bf16_rows load_keys(matrix_slice<bf16 const> const& key, long first, long
   return {buffer, wide};
 }
 
+/// Column e of a square of pairs becomes row e of `to`, tuning_bf16.key_block long.
+template <class Place>
+[[gnu::always_inline]] inline void store_columns(std::uint32_t const* from, long row, bf16* to, Place const& place) {
+  pairs column[lanes];
+  load_transposed(from, row * static_cast<long>(sizeof *from), column);
+#pragma GCC unroll 16
+  for (int e = 0; e < lanes; ++e) store(to + place(e) * tuning_bf16.key_block, column[e]);
+}
 /// Values turned: row e of `buffer`, tuning_bf16.key_block long, is column e of `rows` rows from `first` on; zeros up to whole
 /// tiles.
 inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
   bf16 const* const corner = value.data + first * value.row;
+  alignas(64) std::uint32_t turned[2 * lanes * lanes]; // pairs along the rows
   for (long t = 0; t < up_to(tile_depth, rows); t += 2 * lanes)
-    for (long e = 0; e < up_to(tile_rows, width); e += lanes) {
-      int const n = static_cast<int>(std::clamp<long>(width - e, 0, lanes));
+    for (long e = 0; e < up_to(tile_rows, width);) {
       bf16 const* const here = corner + t * value.row + e * value.column;
+      bool const whole = t + 2 * lanes <= rows && value.column == 1;
+      if (whole && e + 2 * lanes <= width) { // two squares at once; neighbouring fours take turns between them
+#pragma GCC unroll 16
+        for (int k = 0; k < lanes; ++k) {
+          auto const both = machine::in_turns(load_raw<pairs>(here + 2 * k * value.row), load_raw<pairs>(here + (2 * k + 1) * value.row));
+          store(turned + 2 * k * lanes, both.first);
+          store(turned + (2 * k + 1) * lanes, both.second);
+        }
+        for (int half = 0; half < 2; ++half)
+          store_columns(turned + half * lanes, 2 * lanes, buffer + e * tuning_bf16.key_block + t, [&](int i) { return i / 4 * 8 + i % 4 + 4 * half; });
+        e += 2 * lanes;
+        continue;
+      }
+      int const n = static_cast<int>(std::clamp<long>(width - e, 0, lanes));
       auto const row = [&](int i) { return t + i < rows ? load_lanes(here + i * value.row, value.column, n) : vec(0.0f); };
-      pairs square[lanes];
-      if (n == lanes && t + 2 * lanes <= rows && value.column == 1)
-#pragma GCC unroll 16
-        for (int k = 0; k < lanes; ++k)
-          square[k] = machine::widen(load_raw<machine::halves>(here + 2 * k * value.row)) |
-                      machine::widen(load_raw<machine::halves>(here + (2 * k + 1) * value.row)) << 16;
-      else
-        for (int k = 0; k < lanes; ++k) square[k] = pairs_of(row(2 * k), row(2 * k + 1));
-      transpose(square);
-#pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) store(buffer + (e + i) * tuning_bf16.key_block + t, square[i]);
+      for (int k = 0; k < lanes; ++k) store(turned + k * lanes, pairs_of(row(2 * k), row(2 * k + 1)));
+      store_columns(turned, lanes, buffer + e * tuning_bf16.key_block + t, [](int i) { return i; });
+      e += lanes;
     }
   return {buffer, tuning_bf16.key_block};
 }
@@ -138,7 +151,7 @@ void pair_products(std::uint32_t const* panel, long depth, bf16_rows x, long row
   for (long i = 0; i < rows;) {
     bf16_rows const here{x.data + i * x.row, x.row};
     long const left = rows - i;
-    ahead.ask();
+    ahead.ask(tuning.lines);
     auto const each = [&](int j, int v, vec sum) __attribute__((always_inline)) { out(i + j, v, sum); };
     if (left >= most && left != most + 2) pair_group<most>(panel, depth, here, most, each), i += most;
     else if (left == most - 1) pair_group<most>(panel, depth, here, left, each), i += most;
@@ -184,7 +197,7 @@ inline void score_products(std::uint32_t const* query, long depth, bf16_rows key
 #ifdef ATTEND_DETAIL_MATRIX_TILES
   if (has_matrix_tiles())
     tile_products(query, depth, key, up_to(tile_rows, keys), scores, false, [&](long first, long rows) __attribute__((always_inline)) {
-      ahead.ask();
+      ahead.ask(tuning.lines);
       take_largest(scores + first * panel_rows, std::min(rows, keys - first), m);
     });
   else
@@ -205,7 +218,7 @@ inline void output_products(std::uint32_t const* weights, long keys, bf16_rows v
     mask changed(false);
     for (vec const& r : rescale) changed = changed || r != vec(1.0f);
     if (!fresh && any(changed)) multiply_rows(rescale, width, output);
-    return tile_products(weights, keys, value, up_to(tile_rows, width), output, !fresh, [&](long, long) { ahead.ask(); });
+    return tile_products(weights, keys, value, up_to(tile_rows, width), output, !fresh, [&](long, long) { ahead.ask(tuning.lines); });
   }
 #endif
   pair_products(weights, keys, value, width, [&](long e, int v, vec sum) __attribute__((always_inline)) {
@@ -220,6 +233,7 @@ inline void rounded_exponentials(float const* scores, vec factor, long keys, vec
                          std::uint32_t* weights) {
   constexpr int V = tuning.vectors, together = 2; // vectors of a row: with a pair of rows four chains
   static_assert(V % together == 0);
+  [[maybe_unused]] without_denormals<> const fast;
   vec sum[V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) sum[v] = vec(0.0f);

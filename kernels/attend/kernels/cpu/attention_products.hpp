@@ -23,10 +23,25 @@ struct tile_view {
   tile_view from(long i) const { return {data + i * row, row}; }
 };
 
+/// step(i) for i in [0, n), with a line of memory asked for at every other one.
+template <class Step>
+[[gnu::always_inline]] inline void in_turns(long n, next_lines soon, Step const& step) {
+  long i = 0;
+  for (; i + 4 <= n; i += 4) { // beside two products a cycle there is little room for counting
+    soon.ask();
+    step(i), step(i + 1);
+    soon.ask();
+    step(i + 2), step(i + 3);
+  }
+  for (; i < n; ++i) step(i);
+}
+/// How many lines that asks for.
+constexpr long lines_in_turns(long n) { return n / 4 * 2; }
+
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
 template <int Keys>
 [[gnu::always_inline]] inline void score_group(float const* query, long depth, tile_view key, long count, float* scores,
-                                               vec (&largest)[tuning.vectors]) {
+                                               vec (&largest)[tuning.vectors], next_lines soon) {
   constexpr int V = tuning.vectors;
   float const* row[Keys];
   vec sum[Keys][V];
@@ -36,8 +51,7 @@ template <int Keys>
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
   }
-#pragma GCC unroll 4 // beside two products a cycle there is little room for counting
-  for (long d = 0; d < depth; ++d) {
+  in_turns(depth, soon, [&](long d) __attribute__((always_inline)) {
     vec q[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) q[v] = load(query + d * panel_rows + v * lanes);
@@ -47,7 +61,7 @@ template <int Keys>
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[j][v] = fma(q[v], k, sum[j][v]);
     }
-  }
+  });
   vec m[V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) m[v] = largest[v];
@@ -73,12 +87,12 @@ inline void score_products(float const* query, long depth, tile_view key, long k
   for (long j = 0; j < keys;) {
     tile_view const rows = key.from(j);
     float* const to = scores + j * panel_rows;
-    ahead.ask();
+    next_lines const soon = ahead.next(lines_in_turns(depth));
     long const left = keys - j;
-    if (left > most + few) score_group<most>(query, depth, rows, most, to, largest), j += most;
-    else if (left > some && left <= most) score_group<most>(query, depth, rows, left, to, largest), j += most;
-    else if (left > few) score_group<some>(query, depth, rows, left < some ? left : some, to, largest), j += some;
-    else score_group<few>(query, depth, rows, left, to, largest), j += few;
+    if (left > most + few) score_group<most>(query, depth, rows, most, to, largest, soon), j += most;
+    else if (left > some && left <= most) score_group<most>(query, depth, rows, left, to, largest, soon), j += most;
+    else if (left > few) score_group<some>(query, depth, rows, left < some ? left : some, to, largest, soon), j += some;
+    else score_group<few>(query, depth, rows, left, to, largest, soon), j += few;
   }
 }
 
@@ -87,7 +101,7 @@ inline void score_products(float const* query, long depth, tile_view key, long k
 /// rounding errors of its whole length.
 template <int Columns>
 [[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
-                                    float* output, bool fresh) {
+                                    float* output, bool fresh, next_lines soon) {
   constexpr int V = tuning.vectors;
   vec sum[Columns][V];
 #pragma GCC unroll 8
@@ -95,8 +109,7 @@ template <int Columns>
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
   float const* row = value.data;
-#pragma GCC unroll 4
-  for (long t = 0; t < keys; ++t, row += value.row) {
+  in_turns(keys, soon, [&](long t) __attribute__((always_inline)) {
     vec p[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) p[v] = load(weights + t * panel_rows + v * lanes);
@@ -106,7 +119,8 @@ template <int Columns>
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[e][v] = fma(p[v], x, sum[e][v]);
     }
-  }
+    row += value.row;
+  });
 #pragma GCC unroll 8
   for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
@@ -117,7 +131,7 @@ template <int Columns>
 }
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first
-/// term left out where output is `fresh`. `ahead` is asked for in between, here and above.
+/// term left out where output is `fresh`.
 inline void output_products(float const* weights, long keys, tile_view value, long width,
                             vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
   long const groups = (width + tuning.group - 1) / tuning.group;
@@ -126,14 +140,14 @@ inline void output_products(float const* weights, long keys, tile_view value, lo
     long const columns = (width - e + groups - g - 1) / (groups - g); // groups as equal as they can be
     tile_view const part{value.data + e, value.row};
     float* const to = output + e * panel_rows;
-    ahead.ask();
+    next_lines const soon = ahead.next(lines_in_turns(keys));
     switch (columns) {
-    case 6: output_group<6>(weights, keys, part, rescale, to, fresh); break;
-    case 5: output_group<5>(weights, keys, part, rescale, to, fresh); break;
-    case 4: output_group<4>(weights, keys, part, rescale, to, fresh); break;
-    case 3: output_group<3>(weights, keys, part, rescale, to, fresh); break;
-    case 2: output_group<2>(weights, keys, part, rescale, to, fresh); break;
-    default: output_group<1>(weights, keys, part, rescale, to, fresh);
+    case 6: output_group<6>(weights, keys, part, rescale, to, fresh, soon); break;
+    case 5: output_group<5>(weights, keys, part, rescale, to, fresh, soon); break;
+    case 4: output_group<4>(weights, keys, part, rescale, to, fresh, soon); break;
+    case 3: output_group<3>(weights, keys, part, rescale, to, fresh, soon); break;
+    case 2: output_group<2>(weights, keys, part, rescale, to, fresh, soon); break;
+    default: output_group<1>(weights, keys, part, rescale, to, fresh, soon);
     }
     e += columns;
   }

@@ -17,6 +17,7 @@ namespace detail {
 template <bool Coarse>
 inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
   constexpr int V = tuning.vectors, together = 4 / V; // four chains
+  [[maybe_unused]] without_denormals<> const fast;
   vec sums[together * V];
   for (vec& s : sums) s = vec(0.0f);
   auto const weigh = [&]<int Keys>(std::integral_constant<int, Keys>, long j) __attribute__((always_inline)) {

@@ -27,6 +27,14 @@ void want_rows(lines_ahead& ahead, matrix_slice<T> const& x, long first, long co
   if (x.column == 1) ahead.want(x.data + first * x.row, x.row, count, columns);
 }
 
+/// The same of elements that become floats on their way.
+template <half_precision T>
+[[gnu::always_inline]] inline void load_transposed(T const* from, long row, vec* to) {
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) to[i] = load(from + i * row);
+  transpose(to);
+}
+
 /// panel (depth, panel_rows) = scale * the transpose of `count` <= panel_rows rows; zeros where there is no row.
 template <class T>
 void load_panel(matrix_slice<T const> const& query, long first, long count, long depth, float scale, float* panel) {
@@ -43,11 +51,9 @@ void load_panel(matrix_slice<T const> const& query, long first, long count, long
       int const wide = at_most_lanes(depth - d);
       vec square[lanes];
       if (n == lanes && wide == lanes && query.column == 1) { // the usual square, without a branch
+        load_transposed(corner + d, query.row, square);
 #pragma GCC unroll 16
-        for (int i = 0; i < lanes; ++i) square[i] = load(corner + i * query.row + d) * factor;
-        transpose(square);
-#pragma GCC unroll 16
-        for (int k = 0; k < lanes; ++k) store(to + (d + k) * panel_rows, square[k]);
+        for (int k = 0; k < lanes; ++k) store(to + (d + k) * panel_rows, square[k] * factor);
         continue;
       }
       for (int k = 0; k < wide; ++k)
@@ -88,13 +94,14 @@ tile_view load_tile(matrix_slice<T const> const& from, long first, long rows, lo
 #ifdef ATTEND_DETAIL_BF16_PAIRS
 /// Rows of a square of pairs: from (2 lanes, panel_rows) times factor, turned.
 inline void store_pairs(float const* from, vec factor, bf16* to, long row) {
-  pairs square[lanes];
+  alignas(64) std::uint32_t square[lanes * lanes];
 #pragma GCC unroll 16
   for (int k = 0; k < lanes; ++k)
-    square[k] = machine::to_pairs((load(from + 2 * k * panel_rows) * factor).raw, (load(from + (2 * k + 1) * panel_rows) * factor).raw);
-  transpose(square);
+    store(square + k * lanes, machine::to_pairs((load(from + 2 * k * panel_rows) * factor).raw, (load(from + (2 * k + 1) * panel_rows) * factor).raw));
+  pairs row_of[lanes];
+  load_transposed(square, lanes * static_cast<long>(sizeof *square), row_of);
 #pragma GCC unroll 16
-  for (int i = 0; i < lanes; ++i) store(to + i * row, square[i]);
+  for (int i = 0; i < lanes; ++i) store(to + i * row, row_of[i]);
 }
 #endif
 
@@ -124,6 +131,8 @@ void store_panel(float const* from, long columns, vec const (&factor)[tuning.vec
     if constexpr (Streamed) stream(to, x);
     else store(to, x);
   };
+  float factor_of_row[panel_rows];
+  for (int v = 0; v < tuning.vectors; ++v) store(factor_of_row + v * lanes, factor[v]);
   for (int v = 0; v < tuning.vectors && count > v * lanes; ++v) {
     int const n = at_most_lanes(count - v * lanes);
     Out* const corner = out.data + (first + v * lanes) * out.row;
@@ -148,11 +157,9 @@ void store_panel(float const* from, long columns, vec const (&factor)[tuning.vec
 #endif
       vec square[lanes];
       if (n == lanes && wide == lanes && out.column == 1) { // the usual square, without a branch
+        load_transposed(here, panel_rows, square);
 #pragma GCC unroll 16
-        for (int k = 0; k < lanes; ++k) square[k] = load(here + k * panel_rows) * factor[v];
-        transpose(square);
-#pragma GCC unroll 16
-        for (int i = 0; i < lanes; ++i) store(corner + i * out.row + e, square[i]);
+        for (int i = 0; i < lanes; ++i) store(corner + i * out.row + e, square[i] * vec(factor_of_row[v * lanes + i]));
         continue;
       }
       if (n == lanes && out.row == 1) { // as it lies here

@@ -6,6 +6,11 @@
 #include <cstring>
 #include <immintrin.h>
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace isa_avx2 {
 
@@ -71,6 +76,23 @@ struct machine {
     __m256 const a = four(x), b = four(x + 4);
     return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
   }
+  /// to[k] = column k of a square whose rows are so many bytes apart: most of the way goes through loads, which are cheaper
+  /// than shuffles.
+  [[gnu::always_inline]] static void load_transposed(void const* from, long bytes, floats* to) {
+    auto const four = [&](int i, int k) __attribute__((always_inline)) {
+      return _mm_loadu_ps(reinterpret_cast<float const*>(static_cast<char const*>(from) + i * bytes) + k);
+    };
+    auto const halves_of = [&](int i, int k) __attribute__((always_inline)) {
+      return _mm256_insertf128_ps(_mm256_castps128_ps256(four(i, k)), four(i + 4, k), 1);
+    };
+#pragma GCC unroll 2
+    for (int k = 0; k < 8; k += 4) {
+      __m256 const a = halves_of(0, k), b = halves_of(1, k), c = halves_of(2, k), d = halves_of(3, k);
+      __m256 const ab = _mm256_unpacklo_ps(a, b), cd = _mm256_unpacklo_ps(c, d), ab2 = _mm256_unpackhi_ps(a, b), cd2 = _mm256_unpackhi_ps(c, d);
+      to[k] = _mm256_shuffle_ps(ab, cd, 0x44), to[k + 1] = _mm256_shuffle_ps(ab, cd, 0xEE);
+      to[k + 2] = _mm256_shuffle_ps(ab2, cd2, 0x44), to[k + 3] = _mm256_shuffle_ps(ab2, cd2, 0xEE);
+    }
+  }
   [[gnu::always_inline]] static void transpose(floats* r) {
     __m256 pair[8], quad[8];
     for (int i = 0; i < 8; i += 2) {
@@ -96,3 +118,7 @@ private:
 
 } // namespace isa_avx2
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

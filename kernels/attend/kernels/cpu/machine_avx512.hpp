@@ -16,6 +16,11 @@
 #include <immintrin.h>
 #endif
 
+#ifdef __CUDACC__
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675 // its front end knows no `GCC unroll`; the host compiler behind it does
+#endif
+
 namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 
@@ -44,6 +49,21 @@ struct machine {
   static floats min_second(floats a, floats b) { return _mm512_min_ps(a, b); }
   static floats sqrt(floats a) { return _mm512_sqrt_ps(a); }
   static floats floor(floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  /// What x is above the whole number below it, in [0, 1); zero for an infinity.
+  static floats fraction(floats x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  /// x * 2^floor(n).
+  static floats scale(floats x, floats n) { return _mm512_scalef_ps(x, n); }
+  /// While it lives, this thread's results below the least normal number are zero: making one takes a hundred cycles.
+  class without_denormals {
+  public:
+    without_denormals() { _mm_setcsr(before_ | _MM_FLUSH_ZERO_ON); }
+    ~without_denormals() { _mm_setcsr(before_); }
+    without_denormals(without_denormals const&) = delete;
+    without_denormals& operator=(without_denormals const&) = delete;
+
+  private:
+    unsigned const before_ = _mm_getcsr();
+  };
   static bool any(ints c) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(c)) != 0; }
   static bool all(ints c) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(c)) == 0xFFFF; }
   static floats load_partial(float const* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
@@ -89,6 +109,26 @@ struct machine {
                  shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(sum[i], sum[i + half]);
     return sum[0];
   }
+  /// to[k] = column k of a square whose rows are so many bytes apart: most of the way goes through loads, which are cheaper
+  /// than shuffles.
+  [[gnu::always_inline]] static void load_transposed(void const* from, long bytes, floats* to) {
+    auto const four = [&](int i, int k) __attribute__((always_inline)) {
+      return _mm_loadu_ps(reinterpret_cast<float const*>(static_cast<char const*>(from) + i * bytes) + k);
+    };
+    auto const quarters = [&](int i, int k) __attribute__((always_inline)) {
+      __m512 x = _mm512_castps128_ps512(four(i, k));
+      x = _mm512_insertf32x4(x, four(i + 4, k), 1);
+      x = _mm512_insertf32x4(x, four(i + 8, k), 2);
+      return _mm512_insertf32x4(x, four(i + 12, k), 3);
+    };
+#pragma GCC unroll 4
+    for (int k = 0; k < 16; k += 4) {
+      __m512 const a = quarters(0, k), b = quarters(1, k), c = quarters(2, k), d = quarters(3, k);
+      __m512 const ab = _mm512_unpacklo_ps(a, b), cd = _mm512_unpacklo_ps(c, d), ab2 = _mm512_unpackhi_ps(a, b), cd2 = _mm512_unpackhi_ps(c, d);
+      to[k] = _mm512_shuffle_ps(ab, cd, 0x44), to[k + 1] = _mm512_shuffle_ps(ab, cd, 0xEE);
+      to[k + 2] = _mm512_shuffle_ps(ab2, cd2, 0x44), to[k + 3] = _mm512_shuffle_ps(ab2, cd2, 0xEE);
+    }
+  }
   static void transpose(floats* r) {
     floats other[16];
     for (int stage = 0; stage < 4; ++stage) { // four perfect shuffles of rows are a transpose
@@ -108,6 +148,14 @@ struct machine {
   static floats add_products(words a, words b, floats sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
   }
+  struct two_words {
+    words first, second;
+  };
+  /// Pairs of the k-th half words of a and b: of every eight the first four, and the last four.
+  static two_words in_turns(words a, words b) {
+    auto const x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+    return {reinterpret_cast<words>(_mm512_unpacklo_epi16(x, y)), reinterpret_cast<words>(_mm512_unpackhi_epi16(x, y))};
+  }
   /// Pairs of bf16, rounded to nearest even.
   static words to_pairs(floats first, floats second) {
     using shorts = std::int16_t __attribute__((vector_size(64)));
@@ -122,3 +170,7 @@ private:
 
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::cpu
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif

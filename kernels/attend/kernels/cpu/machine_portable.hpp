@@ -82,6 +82,11 @@ struct machine {
     auto const fold = [](floats a, floats b) { return shuffle<0, 4, 1, 5>(a, b) + shuffle<2, 6, 3, 7>(a, b); };
     return fold(fold(x[0], x[2]), fold(x[1], x[3]));
   }
+  /// to[k] = column k of a square whose rows are so many bytes apart.
+  static void load_transposed(void const* from, long bytes, floats* to) {
+    for (int i = 0; i < lanes; ++i) std::memcpy(&to[i], static_cast<char const*>(from) + i * bytes, sizeof to[i]);
+    transpose(to);
+  }
   static void transpose(floats* r) {
     floats const a = shuffle<0, 4, 1, 5>(r[0], r[1]), b = shuffle<2, 6, 3, 7>(r[0], r[1]);
     floats const c = shuffle<0, 4, 1, 5>(r[2], r[3]), d = shuffle<2, 6, 3, 7>(r[2], r[3]);

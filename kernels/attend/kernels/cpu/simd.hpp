@@ -86,6 +86,10 @@ inline vec lane_numbers() {
 }
 /// Turns `lanes` vectors, rows of a square, into its columns.
 [[gnu::always_inline]] inline void transpose(vec* rows) { machine::transpose(reinterpret_cast<machine::floats*>(rows)); }
+/// to[k]: column k of a square of floats whose rows are `row` apart.
+[[gnu::always_inline]] inline void load_transposed(float const* from, long row, vec* to) {
+  machine::load_transposed(from, row * static_cast<long>(sizeof(float)), reinterpret_cast<machine::floats*>(to));
+}
 /// `lanes` rows of these columns, two at least, one row behind another, as lines of `lanes`: line number `Line`.
 template <int Line, int Columns>
 [[gnu::always_inline]] inline vec line_of(vec const (&columns)[Columns]) {

@@ -31,10 +31,15 @@ inline constexpr float log2_e = 1.44269504f, ln2 = 0.693147181f;
 // ln 2 in two parts; the high one times any exponent is exact.
 inline constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
 
-template <bool Coarse>
-inline constexpr float exp_short[] = {0.499992311f, 0.166671142f, 0.0418901555f, 0.00831252057f};
+// e^x around zero, or, if Base2, 2^x in [0, 1].
+template <bool Coarse, bool Base2>
+inline constexpr float exp_short[] = {1.0f, 1.0f, 0.499992311f, 0.166671142f, 0.0418901555f, 0.00831252057f};
 template <>
-inline constexpr float exp_short<true>[] = {0.504167259f, 0.166844949f};
+inline constexpr float exp_short<true, false>[] = {1.0f, 1.0f, 0.504167259f, 0.166844949f};
+template <>
+inline constexpr float exp_short<false, true>[] = {1.0f, 0.693151295f, 0.240164429f, 0.0557999685f, 0.00901696738f, 0.00186715578f};
+template <>
+inline constexpr float exp_short<true, true>[] = {1.0f, 0.695116758f, 0.227645f, 0.0770670548f};
 inline constexpr float exp_6[] = {0.49999994f, 0.166665211f, 0.041668389f, 0.00836871658f, 0.00138145953f};
 inline constexpr float exp2_6[] = {0.693147242f,   0.240226522f,   0.0555031039f,
                                    0.00961769279f, 0.00134066737f, 0.00015594752f};
@@ -49,8 +54,12 @@ inline constexpr float log_erfc_7[] = {0.000174683155f, -1.12951493f,    -0.6333
 inline vec power_of_two(vec n_biased) {
   return reinterpret_cast<machine::floats>(reinterpret_cast<machine::words>(n_biased.raw) << 23);
 }
+template <class M>
+inline constexpr bool has_scale = requires(typename M::floats x) { M::scale(x, x); };
 /// y * 2^n for n in [-254, 254], through denormals and overflow; n given as to_whole + n.
-inline vec scale_by(vec y, vec n_biased) {
+template <class M = machine>
+vec scale_by(vec y, vec n_biased) {
+  if constexpr (has_scale<M>) return M::scale(y.raw, (n_biased - vec(to_whole)).raw);
   auto const n = reinterpret_cast<machine::ints>(reinterpret_cast<machine::words>(n_biased.raw) - 0x4B400000u);
   auto const first = reinterpret_cast<machine::words>(n >> 1);
   auto const power = [](machine::words e) { return vec(reinterpret_cast<machine::floats>((e + 127u) << 23)); };
@@ -78,22 +87,36 @@ inline vec exp2(vec x) {
   vec const r = near - (biased - vec(detail::to_whole));
   return detail::scale_by(fma(detail::polynomial(r, detail::exp2_6), r, vec(1.0f)), biased);
 }
-/// e^x in place of each x <= 8 or NaN, of relative error 1.1e-7 (or, if Coarse, 1.4e-4: enough for 16-bit results);
-/// results below the least normal number are zero. The online softmax's own: N chains side by side hide one another's
-/// latency.
-template <bool Coarse, int N>
+/// While it lives, results of this thread below the least normal number are zero, on machines where making them takes
+/// a hundred cycles.
+template <class M = machine>
+struct without_denormals {};
+template <class M>
+  requires detail::has_scale<M>
+struct without_denormals<M> : M::without_denormals {};
+
+/// e^x in place of each x <= 8 or NaN, of relative error 1.5e-7 + 8e-8 |x| (or, if Coarse, 1.4e-4: enough for 16-bit
+/// results). Results below the least normal number are zero; where the machine could make them, if the caller holds
+/// without_denormals. The online softmax's own: N chains side by side hide one another's latency.
+template <bool Coarse, int N, class M = machine>
 [[gnu::always_inline]] inline void exp_negative(vec (&x)[N]) {
-  auto const& c = detail::exp_short<Coarse>;
-  constexpr int degree = static_cast<int>(std::size(detail::exp_short<Coarse>)) - 1;
+  constexpr bool scales = detail::has_scale<M>;
+  auto const& c = detail::exp_short<Coarse, scales>;
+  constexpr int degree = static_cast<int>(std::size(detail::exp_short<Coarse, scales>)) - 1;
   vec const biased_to_whole(detail::to_whole + 127);
   vec r[N], power[N], y[N];
 #pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) {
-    x[i] = max_second(vec(-88.02f), x[i]); // e^-88.02 = 2^-127, whose power of two is written as zero
-    power[i] = fma(x[i], vec(detail::log2_e), biased_to_whole);
-  }
+  for (int i = 0; i < N; ++i)
+    if constexpr (scales) {
+      power[i] = x[i] * vec(detail::log2_e);
+      r[i] = M::fraction(power[i].raw);
+    } else {
+      x[i] = max_second(vec(-88.02f), x[i]); // e^-88.02 = 2^-127, whose power of two is written as zero
+      power[i] = fma(x[i], vec(detail::log2_e), biased_to_whole);
+    }
+  if constexpr (!scales)
 #pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) r[i] = fma(power[i] - biased_to_whole, vec(-detail::ln2), x[i]);
+    for (int i = 0; i < N; ++i) r[i] = fma(power[i] - biased_to_whole, vec(-detail::ln2), x[i]);
 #pragma GCC unroll 16
   for (int i = 0; i < N; ++i) y[i] = fma(vec(c[degree]), r[i], vec(c[degree - 1]));
 #pragma GCC unroll 16
@@ -101,11 +124,9 @@ template <bool Coarse, int N>
 #pragma GCC unroll 16
     for (int i = 0; i < N; ++i) y[i] = fma(y[i], r[i], vec(c[k]));
 #pragma GCC unroll 16
-  for (int k = 0; k < 2; ++k)
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) y[i] = fma(y[i], r[i], vec(1.0f));
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = y[i] * detail::power_of_two(power[i]);
+  for (int i = 0; i < N; ++i)
+    if constexpr (scales) x[i] = M::scale(y[i].raw, power[i].raw);
+    else x[i] = y[i] * detail::power_of_two(power[i]);
 }
 /// Natural logarithm.
 inline vec log(vec x) {
