@@ -33,7 +33,7 @@ template <class Step>
     soon.ask();
     step(i + 2), step(i + 3);
   }
-  for (; i < n; ++i) step(i);
+  for (long left = n % 4; left > 0; --left) step(i++);
 }
 /// How many lines that asks for.
 constexpr long lines_in_turns(long n) { return n / 4 * 2; }
