@@ -5,7 +5,7 @@
 The generator tracks dims, extents, row and column and element type as the language defines them, so that what it writes
 is valid. Seeds are fixed: one seed, one set of files.
 
-    generate.py FOLDER [--kind expressions|scores] --cases 216 --per-file 12 --seed 1 [--list]
+    generate.py FOLDER [--kind expressions|scores|chains] --cases 216 --per-file 12 --seed 1 [--list]
 """
 import argparse
 import os
@@ -15,6 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 from expressions.anything import Anything
 from expressions.attention import Attention
+from expressions.chains import Chains
 from expressions.scores import Scores
 
 HEADER = """// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -57,7 +58,12 @@ def score(seed, number):
     return drawn_again(f"scores.{seed}.{number}", lambda rng: Scores(rng).attention(number))
 
 
-KINDS = {"expressions": (expression, "harness.hpp"), "scores": (score, "scores.hpp")}
+def chain(seed, number):
+    """Chain `number` of affine maps."""
+    return drawn_again(f"chains.{seed}.{number}", lambda rng: Chains(rng).chain(number))
+
+
+KINDS = {"expressions": (expression, "harness.hpp"), "scores": (score, "scores.hpp"), "chains": (chain, "harness.hpp")}
 
 
 def main():

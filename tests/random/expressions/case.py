@@ -170,10 +170,10 @@ class Case:
         matrix = sum(1 for v in used if self.extents[v][0] == "matrix")
         return f"long const {variable} = draw.{kind}({least}{f', {matrix}' if kind == 'matrix' else ''});"
 
-    def write(self, number, x):
+    def write(self, number, x, kind="expression"):
         out = self.declarations(f"{x.text} {self.second}")
         if self.spelled_out:
             out.append("draw.spelled_out();")
         out.append(f"draw.check<{len(x.axes)}>({', '.join(filter(None, [x.text, self.second]))});")
-        return "\n".join([f"void expression_{number:03}(drawing& draw) {{", *("  " + line for line in out), "}",
-                          f"TEST(random_expressions, {number:03}) {{ run({number}, expression_{number:03}); }}"])
+        return "\n".join([f"void {kind}_{number:03}(drawing& draw) {{", *("  " + line for line in out), "}",
+                          f"TEST(random_{kind}s, {number:03}) {{ run({number}, {kind}_{number:03}); }}"])
