@@ -66,6 +66,15 @@ inline constexpr bool reduced_over<elementwise<Op, X...>, Dims> = (reduced_over<
 template <class Op, class X, class Dims>
 inline constexpr bool reduced_over<reduction<Op, X, Dims>, Dims> = true;
 
+template <class Op, class X>
+using result_of = typename elementwise<Op, X>::value_type;
+/// Whether an operation is a cast that changes no number of a tree.
+template <class Op, class X>
+inline constexpr bool widens = false;
+template <class T, class X>
+  requires(floating<T> && floating<typename X::value_type> && !is_scalar<X>)
+inline constexpr bool widens<op::cast<T>, X> = attend::detail::type_rank<T> > attend::detail::type_rank<typename X::value_type>;
+
 /// Recognise says whether a softmax written by hand becomes one; without, the tree stays as written (the guard's way out).
 template <bool Recognise>
 struct algebra {
@@ -143,6 +152,7 @@ struct algebra {
   static auto apply(Op, X const& x) {
     if constexpr (std::is_same_v<Op, op::neg> && (floating<typename X::value_type> || is_number<X>)) return scale_by(x, -1);
     else if constexpr (std::is_same_v<Op, op::cast<typename X::value_type>> && !is_scalar<X>) return x;
+    else if constexpr (widens<Op, X>) return node<op::counted_as<result_of<Op, X>>>(x);
     else return node<Op>(x);
   }
   template <class Op, class X, class Y>

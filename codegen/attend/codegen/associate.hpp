@@ -237,7 +237,7 @@ struct reordering {
         if constexpr (!std::remove_cvref_t<decltype(m)>::shifted) return z;
         else return law::add(z, scaled(m, m.offset, m.offset_scale));
       } else if constexpr (!problem.shifts(before + 1, Last)) return y;
-      else return law::add(y, folded(exact_offset<before + 1, Last>()));
+      else return law::add(y, folded_offset(exact_offset<before + 1, Last>()));
     }
   }
 
@@ -253,10 +253,22 @@ private:
   static auto rounded(X const& x) { return law::apply(op::cast<T>{}, x); }
 
   // What maps make together is computed once, in f64, and rounded once.
+  template <class T, class X>
+  static auto folded_as(X const& x) {
+    auto const y = rounded<T>(x);
+    return store<T>(y, storage_order_t<std::remove_cv_t<decltype(y)>>{});
+  }
   template <class X>
-  static auto folded(X const& x) {
-    auto const y = rounded<element_type>(x);
-    return store<element_type>(y, storage_order_t<std::remove_cv_t<decltype(y)>>{});
+  static auto folded(X const& x) { return folded_as<element_type>(x); }
+  // An offset is added to sums that are not rounded yet, as the offsets that it is made of would be: in 16 bits it would
+  // lose more than they do.
+  template <class X>
+  static auto folded_offset(X const& x) {
+    if constexpr (!half_precision<element_type> || std::is_same_v<typename X::space, struct cuda>) return folded(x);
+    else {
+      auto const y = folded_as<accumulate_t<element_type>>(x);
+      return elementwise<op::counted_as<element_type>, std::remove_cv_t<decltype(y)>>{{}, {{y}}};
+    }
   }
 
   // Maps First to Last made one, as the data meets it.

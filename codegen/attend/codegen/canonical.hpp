@@ -5,6 +5,20 @@
 #include <attend/codegen/sizes.hpp>
 #include <cstddef>
 
+namespace attend {
+namespace op {
+/// The same numbers counted as of type T: a cast that widens, or what a plan keeps wider than the language has it.
+template <class T>
+struct counted_as {
+  static constexpr char const* symbol = type_name<T>();
+};
+} // namespace op
+template <class T, class V>
+struct detail::result_type<op::counted_as<T>, V> {
+  using type = T;
+};
+} // namespace attend
+
 namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
 /// The value of X stored as T, contiguous in the order of the dims of Stored, seen as Axes.
@@ -74,6 +88,13 @@ template <class X>
 inline constexpr bool is_buffer = false;
 template <class X, class T, class O, class... A>
 inline constexpr bool is_buffer<buffer<X, T, O, A...>> = true;
+
+/// Whether a tree is numbers in the processor's memory that count as of another type: kernels that read any type read them
+/// as they are stored.
+template <class X>
+inline constexpr bool read_as_stored = false;
+template <class T, class X>
+inline constexpr bool read_as_stored<elementwise<op::counted_as<T>, X>> = !std::is_same_v<typename X::space, struct cuda>;
 
 template <class X, class D>
 inline constexpr bool has = in<D, typename X::shape::dims>;

@@ -35,11 +35,25 @@ template <class X, class Y, class D, class A, class B, class R>
   requires(weighs<X> || weighs<Y>)
 inline constexpr bool of_attention<product<X, Y, D, A, B, R>> = !is_not_fused<std::remove_cv_t<decltype(attention_match::of(std::declval<contraction<X, Y, D> const&>()))>>;
 
+/// Whether a tree is a product that is rounded to T: stored as T, the product alone is as much.
+template <class T, class X>
+inline constexpr bool rounds_product = false;
+template <class T, class X>
+  requires floating<typename X::value_type>
+inline constexpr bool rounds_product<T, elementwise<op::cast<T>, X>> = [] {
+  using M = std::remove_cv_t<decltype(product_match::of(std::declval<X const&>()))>;
+  return is_product<M> && !of_attention<M>;
+}();
+
 /// Fuse says whether pattern 1 is tried.
 template <bool Fuse>
 struct covering {
-  template <class X>
-  static auto region(X const& x) { return tried(x, priority<3>{}); }
+  /// Of a tree that is stored as T.
+  template <class T, class X>
+  static auto region(X const& x) {
+    if constexpr (rounds_product<T, X>) return tried(operand_of<0>(x), priority<2>{});
+    else return tried(x, priority<3>{});
+  }
 
 private:
   // 1
@@ -97,8 +111,8 @@ private:
   static auto multiplied(product<X, Y, D, A, B, R> const& m) {
     auto const x = factor_of<D>(m.x, m.y);
     auto const y = factor_of<D>(m.y, m.x);
-    auto const bias = operand(m.bias, m.x, m.y);
-    auto const residual = operand(m.residual, m.x, m.y);
+    auto const bias = read(m.bias, m.x, m.y);
+    auto const residual = read(m.residual, m.x, m.y);
     return product<std::remove_cv_t<decltype(x)>, std::remove_cv_t<decltype(y)>, D, A, std::remove_cv_t<decltype(bias)>, std::remove_cv_t<decltype(residual)>>{
         x, y, bias, residual, m.scale};
   }
@@ -129,7 +143,7 @@ private:
     else return x;
   }
   template <class T, class X, class Around>
-  static auto in_memory(elementwise<op::cast<T>, X> const& e, Around const& around) { return map<op::cast<T>>(in_memory(operand_of<0>(e), around)); }
+  static auto in_memory(elementwise<op::counted_as<T>, X> const& e, Around const& around) { return map<op::counted_as<T>>(in_memory(operand_of<0>(e), around)); }
 
   // A factor of a product: what is summed lies together, so that several dims are one to the matrix units.
   template <class D, class X, class Around>
@@ -137,6 +151,15 @@ private:
     if constexpr (is_leaf<X> || D::size < 2) return operand(x, around);
     else return covered(store<typename X::value_type>(x, summed_together<storage_order_t<X>, D>{}, around));
   }
+  template <class D, class T, class X, class Around>
+    requires read_as_stored<elementwise<op::counted_as<T>, X>>
+  static auto factor_of(elementwise<op::counted_as<T>, X> const& e, Around const& around) { return map<op::counted_as<T>>(factor_of<D>(operand_of<0>(e), around)); }
+  // What else a product reads.
+  template <class X, class... Around>
+  static auto read(X const& x, Around const&... around) { return operand(x, around...); }
+  template <class T, class X, class... Around>
+    requires read_as_stored<elementwise<op::counted_as<T>, X>>
+  static auto read(elementwise<op::counted_as<T>, X> const& e, Around const&... around) { return map<op::counted_as<T>>(operand(operand_of<0>(e), around...)); }
   template <class Order, class D>
   using summed_together = typename replace_in<minus_t<Order, minus_t<D, types<element_of_t<D, D::size - 1>>>>, element_of_t<D, D::size - 1>, D>::type;
 
@@ -181,15 +204,20 @@ private:
 
   // A buffer of a tree, its region found.
   template <class X, class T, class Stored, class... A>
-  static auto covered(buffer<X, T, Stored, A...> const& b) { return with_tree(b, region(b.x)); }
+  static auto covered(buffer<X, T, Stored, A...> const& b) { return with_tree(b, region<T>(b.x)); }
 };
 
 } // namespace detail
 
-/// The region of a canonical tree's root, everything below it covered.
+/// The region of a canonical tree's root, whose result is stored as T, everything below it covered.
+template <bool Fuse, class T, class X>
+auto cover_into(X const& x) {
+  return detail::covering<Fuse>::template region<T>(x);
+}
+/// The same of a result of the tree's own type.
 template <bool Fuse, class X>
 auto cover(X const& x) {
-  return detail::covering<Fuse>::region(x);
+  return cover_into<Fuse, typename X::value_type>(x);
 }
 
 } // namespace attend::codegen::inline ATTEND_DETAIL_ISA

@@ -54,7 +54,7 @@ auto added(Sum const& x, Other const& y) {
 /// residual + activation(scale * sum over dims of x y + bias), the products summed along rows.
 template <class X, class Y, class Dims, class Act, class B, class R>
 auto as_rows(product<X, Y, Dims, Act, B, R> const& r) {
-  using sum_type = placeholder<0, float>;
+  using sum_type = placeholder<0, accumulate_t<typename product<X, Y, Dims, Act, B, R>::value_type>>;
   elementwise<op::mul, sum_type, scalar<double>> const scaled{{}, {{sum_type{}}, {r.scale}}};
   auto const last = added(activated<Act>(added(scaled, r.bias)), r.residual);
   using Terms = elementwise<op::mul, X, Y>;

@@ -26,11 +26,11 @@ long extent_of(V const& v) {
   else return 1;
 }
 
-/// Whether a tree computes in f64.
+/// Whether a tree computes in f64: its numbers are, or those it compares.
 template <class X>
 inline constexpr bool in_double = std::is_same_v<typename X::value_type, double> && !is_scalar<X>;
 template <class Op, class... X>
-inline constexpr bool in_double<elementwise<Op, X...>> = (in_double<X> || ...);
+inline constexpr bool in_double<elementwise<Op, X...>> = std::is_same_v<typename elementwise<Op, X...>::value_type, double> || (in_double<X> || ...);
 template <class T, class I, class D>
 inline constexpr bool in_double<gather_node<T, I, D>> = in_double<T> || in_double<I>;
 template <class... X>
@@ -131,7 +131,7 @@ void launch(host_machine, rows<Last, Inner, Each, S...> const& r, tensor_view<T,
 template <class T>
 constexpr kernels::contraction::data_type data_type_of() {
   using kernels::contraction::data_type;
-  return std::is_same_v<T, bf16> ? data_type::bf16 : std::is_same_v<T, f16> ? data_type::f16 : data_type::f32;
+  return std::is_same_v<T, double> ? data_type::f64 : std::is_same_v<T, bf16> ? data_type::bf16 : std::is_same_v<T, f16> ? data_type::f16 : data_type::f32;
 }
 template <class Op>
 constexpr kernels::contraction::activation activation_of() {
@@ -144,8 +144,9 @@ constexpr kernels::contraction::activation activation_of() {
                                              : activation::none;
 }
 template <class V, class... D>
-kernels::contraction::operand matrix_operand(V const& v, types<D...>) {
+kernels::contraction::operand matrix_operand(V const& v, types<D...> dims) {
   if constexpr (std::is_same_v<V, nothing>) return {};
+  else if constexpr (read_as_stored<V>) return matrix_operand(operand_of<0>(v), dims);
   else return {data_of<typename V::value_type>(v), data_type_of<typename V::value_type>(), {stride_of<D>(v)...}};
 }
 /// The product as its kernels take it: without names, all of it at run time.
@@ -162,6 +163,7 @@ kernels::contraction::problem problem_of(product<X, Y, Dims, Act, B, R> const& r
   }(Axes{});
   p.x = matrix_operand(r.x, Axes{});
   p.y = matrix_operand(r.y, Axes{});
+  p.sums = data_type_of<accumulate_t<typename product<X, Y, Dims, Act, B, R>::value_type>>();
   p.finish = {r.scale.value, matrix_operand(r.bias, Axes{}), activation_of<Act>(), matrix_operand(r.residual, Axes{})};
   return p;
 }

@@ -31,6 +31,8 @@ struct lowering {
   static auto of(elementwise<Op, X...> const& e) {
     return [&]<int... I>(std::integer_sequence<int, I...>) { return applied<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
+  template <class T, class X>
+  static auto of(elementwise<op::counted_as<T>, X> const& e) { return of(operand_of<0>(e)); }
   template <class T, class I, class D>
   static auto of(gather_node<T, I, D> const& e) { return look_up<D>(e.table, of(e.ids), minus_t<typename T::shape::dims, types<D>>{}); }
 

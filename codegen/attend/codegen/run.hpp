@@ -113,7 +113,7 @@ void run_region(M const& on, R& region, tensor_view<T, S, A...> const& out) {
 /// All of a plan, not streamed.
 template <bool Fuse, machine M, class X, class T, class S, class... A>
 void run_at_once(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
-  auto region = cover<Fuse>(tree);
+  auto region = cover_into<Fuse, T>(tree);
   if constexpr (Fuse && !M::takes_all)
     if (!taken(on, region, out)) {
       if constexpr (has_recorded<X>) not_taken(on);
@@ -133,7 +133,7 @@ void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) 
   auto const part = [&](long begin, long size) { return cut<Stream>{{begin, size}}(tree); };
   auto const part_of_out = [&](long begin, long size) { return push(slice_view<Stream, dynamic>{begin, size}, out); };
   auto const whole = part(0, extent);
-  auto region = cover<Fuse>(whole);
+  auto region = cover_into<Fuse, T>(whole);
   placing<false, Stream> places;
   places.template root<T>(region, part_of_out(0, extent));
   auto const blocks = reads(tree, out) ? blocking{extent, extent} : places.blocks(extent);
@@ -144,7 +144,7 @@ void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) 
   }
   for (long begin = 0; begin < extent; begin += blocks.block) {
     long const size = std::min(blocks.block, extent - begin);
-    auto here = cover<Fuse>(part(begin, size));
+    auto here = cover_into<Fuse, T>(part(begin, size));
     placing<false, Stream> of_block;
     auto const result = part_of_out(begin, size);
     of_block.template root<T>(here, result);
@@ -180,7 +180,7 @@ double cost_of(R& region, Out const& out) {
 template <class X, class V>
 double plan_cost(X const& tree, V const& out) {
   auto const root = below_merges(tree, out);
-  auto region = cover<true>(root.tree);
+  auto region = cover_into<true, typename V::value_type>(root.tree);
   placing<false> places; // finds equal steps
   places.template root<typename V::value_type>(region, root.out);
   return cost_of(region, root.out);

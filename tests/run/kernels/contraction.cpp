@@ -95,6 +95,29 @@ TEST(contraction, long_sums_are_cut_and_added) {
   }
 }
 
+// Of f32 alone, too: ones between two large numbers that cancel, all of which f32 sums lose.
+TEST(contraction, sums_in_f64_of_other_types) {
+  options o;
+  o.sums = data_type::f64;
+  for (auto const t : {data_type::f32, data_type::bf16, data_type::f16}) {
+    check("mk", "nk", "mn", {{'m', 37}, {'n', 29}, {'k', 41}}, {t, t, data_type::f32}, o);
+    check("km", "kn", "nm", {{'m', 401}, {'n', 230}, {'k', 300}}, {t, t, data_type::f32}, o);
+  }
+  std::vector<float> x(1 << 16, 1.f), out(1);
+  x[0] = 0x1p30f, x[1] = -0x1p30f;
+  std::swap(x[1], x.back());
+  problem p;
+  p.axes = 1;
+  p.extents = {std::int64_t(x.size())};
+  float const one = 1;
+  p.x = {x.data(), data_type::f32, {1}};
+  p.y = {&one, data_type::f32, {0}};
+  p.out = {out.data(), data_type::f32, {0}};
+  p.sums = data_type::f64;
+  contract(p);
+  EXPECT_EQ(out[0], float(x.size() - 2));
+}
+
 TEST(contraction, empty_and_single) {
   for (auto const t : types) {
     for (char const empty : {'m', 'n', 'k', 'b'}) {
@@ -150,7 +173,7 @@ TEST(contraction, nan_and_infinity_go_where_they_belong) {
   for (auto const t : types)
     for (auto const f : {activation::none, activation::relu, activation::exp, activation::gelu}) {
       int const m = 40, n = 33, k = 20;
-      std::vector<std::byte> x(m * k * 4), y(n * k * 4);
+      std::vector<std::byte> x(m * k * 8), y(n * k * 8);
       std::vector<float> out(m * n);
       for (int i = 0; i < m * k; ++i) write(x.data(), i, t, 0.25 * (i % 5));
       for (int i = 0; i < n * k; ++i) write(y.data(), i, t, 0.25 * (i % 3) + 0.25);
@@ -165,6 +188,7 @@ TEST(contraction, nan_and_infinity_go_where_they_belong) {
       p.y = {y.data(), t, {0, k, 1}};
       p.out = {out.data(), data_type::f32, {n, 1, 0}};
       p.finish.function = f;
+      p.sums = sums_of({t});
       contract(p);
       for (int i = 0; i < m; ++i)
         for (int j = 0; j < n; ++j) {
@@ -210,12 +234,13 @@ struct job {
     p.x = x.read_as("mnk");
     p.y = y.read_as("mnk");
     p.out = {out.data(), t, out.strides_of("mnk")};
+    p.sums = sums_of({t});
   }
 };
 
 TEST(contraction, several_threads_at_once) {
   std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t, data_type>> shapes;
-  for (int i = 0; i < 12; ++i) shapes.emplace_back(5 + i * 37, 9 + i * 23, 16 + i * 11, types[i % 3]);
+  for (int i = 0; i < 12; ++i) shapes.emplace_back(5 + i * 37, 9 + i * 23, 16 + i * 11, types[i % 4]);
   std::vector<std::vector<std::byte>> expected;
   for (auto const& [m, n, k, t] : shapes) {
     job j(m, n, k, t);
@@ -270,6 +295,10 @@ TEST(contraction, refuses_what_is_no_problem) {
   p.extents = {0};
   p.out.strides = {1};
   EXPECT_NO_THROW(contract(p)); // nothing to write
+  p.x.type = data_type::f64;
+  EXPECT_THROW(contract(p), std::invalid_argument); // sums in f32
+  p.sums = data_type::f64;
+  EXPECT_NO_THROW(contract(p));
 }
 
 } // namespace

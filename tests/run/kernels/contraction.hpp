@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Contractions of tensors laid out as letters say, against sums in float64, each result within what f32 sums and one
+// Contractions of tensors laid out as letters say, against sums in float64, each result within what its sums and one
 // rounding allow.
 #pragma once
 #include <attend/kernels/contraction/contract.hpp>
@@ -11,21 +11,22 @@
 namespace attend::kernels::contraction::tests {
 
 inline double const u32 = std::ldexp(1.0, -24);
-inline constexpr data_type types[] = {data_type::f32, data_type::bf16, data_type::f16};
+inline constexpr data_type types[] = {data_type::f32, data_type::bf16, data_type::f16, data_type::f64};
 
-inline double unit_of(data_type t) { return std::ldexp(1.0, t == data_type::f32 ? -24 : t == data_type::bf16 ? -8 : -11); }
-inline double smallest_of(data_type t) { return std::ldexp(1.0, t == data_type::f32 ? -149 : t == data_type::bf16 ? -133 : -24); }
-inline double largest_of(data_type t) { return t == data_type::f32 ? 0x1.fffffep127 : t == data_type::bf16 ? 0x1.fep127 : 65504.0; }
+inline double unit_of(data_type t) { return t == data_type::f64 ? std::ldexp(1.0, -53) : std::ldexp(1.0, t == data_type::f32 ? -24 : t == data_type::bf16 ? -8 : -11); }
+inline double smallest_of(data_type t) { return t == data_type::f64 ? 0x1p-1074 : std::ldexp(1.0, t == data_type::f32 ? -149 : t == data_type::bf16 ? -133 : -24); }
+inline double largest_of(data_type t) { return t == data_type::f64 ? 0x1.fffffffffffffp1023 : t == data_type::f32 ? 0x1.fffffep127 : t == data_type::bf16 ? 0x1.fep127 : 65504.0; }
 
 /// Rounds to nearest even by arithmetic alone, sharing nothing with the kernel.
 inline double rounded(double x, data_type t) {
-  if (!std::isfinite(x) || x == 0) return x;
+  if (!std::isfinite(x) || x == 0 || t == data_type::f64) return x;
   double const unit = std::max(std::ldexp(2 * unit_of(t), std::ilogb(x)), smallest_of(t));
   double const r = std::nearbyint(x / unit) * unit;
   return std::abs(r) > largest_of(t) ? std::copysign(std::numeric_limits<double>::infinity(), x) : r;
 }
 
 inline double read(void const* data, std::int64_t i, data_type t) {
+  if (t == data_type::f64) return static_cast<double const*>(data)[i];
   if (t == data_type::f32) return static_cast<float const*>(data)[i];
   unsigned const h = static_cast<std::uint16_t const*>(data)[i];
   int const fraction_bits = t == data_type::bf16 ? 7 : 10, exponent_bits = 15 - fraction_bits;
@@ -39,6 +40,10 @@ inline double read(void const* data, std::int64_t i, data_type t) {
 
 inline void write(void* data, std::int64_t i, data_type t, double x) {
   double const r = rounded(x, t);
+  if (t == data_type::f64) {
+    static_cast<double*>(data)[i] = r;
+    return;
+  }
   if (t == data_type::f32) {
     static_cast<float*>(data)[i] = static_cast<float>(r);
     return;
@@ -112,20 +117,20 @@ inline double exact(activation f, double x) {
   return x;
 }
 
-/// The relative error the f32 evaluation of an activation may have.
-inline double relative_error(activation f, double x) {
+/// The relative error the evaluation of an activation in a type of this unit may have.
+inline double relative_error(activation f, double x, double unit) {
   switch (f) {
   case activation::none:
   case activation::relu:
   case activation::abs: return 0;
   case activation::sqrt:
-  case activation::square: return u32;
-  case activation::gelu: return 16 * u32;
+  case activation::square: return unit;
+  case activation::gelu: return 16 * unit;
   case activation::gelu_tanh: { // the argument of the exponential carries 4 roundings, which it multiplies by its size
     double const argument = 2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
-    return (8 + 4 * std::min(std::abs(argument), 104.0)) * u32;
+    return (8 + 4 * std::min(std::abs(argument), 104.0)) * unit;
   }
-  default: return 6 * u32;
+  default: return 6 * unit;
   }
 }
 
@@ -135,16 +140,21 @@ struct options {
   std::string bias;     // layouts; empty: absent
   std::string residual;
   data_type bias_type = data_type::f32, residual_type = data_type::f32;
+  data_type sums = data_type::f32; // f64 in any case where one of the tensors is
   bool in_place = false; // the residual is out itself
   double low = -1, high = 1;
 };
+
+/// What sums are kept in for tensors of these types.
+inline data_type sums_of(std::initializer_list<data_type> all) { return std::find(all.begin(), all.end(), data_type::f64) == all.end() ? data_type::f32 : data_type::f64; }
 
 /// Computes one contraction and compares every element; what lies between the elements of out must not change.
 inline void check(std::string const& x_layout, std::string const& y_layout, std::string const& out_layout,
            std::map<char, std::int64_t> const& extents, std::array<data_type, 3> type, options const& o = {},
            unsigned seed = 1) {
+  data_type const sums = sums_of({type[0], type[1], type[2], o.bias_type, o.residual_type, o.sums});
   SCOPED_TRACE(x_layout + " x " + y_layout + " -> " + out_layout + " " + name_of(type[0]) + " " + name_of(type[1]) + " " +
-               name_of(type[2]) + " bias " + o.bias + " residual " + o.residual);
+               name_of(type[2]) + " sums " + name_of(sums) + " bias " + o.bias + " residual " + o.residual);
   std::mt19937 random(seed);
   std::string axes;
   for (auto const& [name, extent] : extents) axes += name;
@@ -159,6 +169,7 @@ inline void check(std::string const& x_layout, std::string const& y_layout, std:
   p.x = x.read_as(axes);
   p.y = y.read_as(axes);
   p.out = {out.data(), out.type, out.strides_of(axes)};
+  p.sums = sums;
   p.finish.scale = o.scale;
   p.finish.function = o.function;
   if (!o.bias.empty()) p.finish.bias = bias.read_as(axes);
@@ -181,6 +192,8 @@ inline void check(std::string const& x_layout, std::string const& y_layout, std:
     for (auto const& [name, i] : at) sum += i * t.stride(name);
     return sum;
   };
+  // of sums in f64, whose oracle errs as much
+  double const unit = sums == data_type::f64 ? 2 * unit_of(sums) : u32;
   double sum = 0, magnitude = 0, terms = 0;
   auto const add = [&](auto const& self, std::size_t axis, std::int64_t x_at, std::int64_t y_at) -> void {
     if (axis == summed.size()) {
@@ -203,13 +216,13 @@ inline void check(std::string const& x_layout, std::string const& y_layout, std:
                      : o.residual.empty() ? 0 : read(residual.data(), offset(residual), residual.type);
     double const inner = sum * o.scale + b;
     double const inner_error =
-        ((terms + 2) * u32 * magnitude * std::abs(o.scale) + 2 * u32 * (std::abs(inner) + std::abs(b))) * 1.01;
+        ((terms + 2) * unit * magnitude * std::abs(o.scale) + 2 * unit * (std::abs(inner) + std::abs(b))) * 1.01;
     double const value = exact(o.function, inner);
     double const value_error = std::max(std::abs(exact(o.function, inner - inner_error) - value),
                                         std::abs(exact(o.function, inner + inner_error) - value)) +
-                               relative_error(o.function, inner) * std::abs(value) * 1.01;
+                               relative_error(o.function, inner, unit) * std::abs(value) * 1.01;
     double const expected = value + r;
-    double const bound = value_error + u32 * std::abs(expected) * (o.residual.empty() && !o.in_place ? 0 : 1) +
+    double const bound = value_error + unit * std::abs(expected) * (o.residual.empty() && !o.in_place ? 0 : 1) +
                          unit_of(out.type) * (std::abs(expected) + value_error) * 1.01 + smallest_of(out.type);
     double const got = read(out.data(), offset(out), out.type);
     written[static_cast<std::size_t>(out.start + offset(out))] = true;

@@ -92,7 +92,7 @@ TEST(contraction, activations_over_their_range) {
       double const expected = exact(f, x[i]);
       // Below the normal range errors are counted in smallest numbers; x times a weight counts them x times.
       double const times = f == activation::gelu || f == activation::gelu_tanh || f == activation::silu ? std::abs(x[i]) : 0;
-      double const bound = (relative_error(f, x[i]) + u32) * std::abs(expected) * 1.01 + (2 + times) * smallest_of(data_type::f32);
+      double const bound = (relative_error(f, x[i], u32) + u32) * std::abs(expected) * 1.01 + (2 + times) * smallest_of(data_type::f32);
       if (std::isnan(expected)) EXPECT_TRUE(std::isnan(out[i])) << int(f) << " of " << x[i] << " is " << out[i];
       else if (std::abs(expected) > 0x1.ffffffp127) EXPECT_TRUE(std::isinf(out[i]) && (out[i] > 0) == (expected > 0)) << int(f) << " of " << x[i] << " is " << out[i];
       else EXPECT_LE(std::abs(out[i] - expected), bound) << int(f) << " of " << x[i] << " is " << out[i] << ", not " << expected;

@@ -6,7 +6,7 @@
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA::detail {
 
-/// The types a matrix library takes.
+/// The types whose sums are kept in f32, which is what matrix libraries have kernels for.
 template <class T>
 inline constexpr bool matrix_type = std::is_same_v<T, float> || half_precision<T>;
 template <class Op>
@@ -36,7 +36,7 @@ struct product_match {
   static auto of(X const&) { return no_product{}; }
   template <class X, class Y, class D>
   static auto of(contraction<X, Y, D> const& e) {
-    if constexpr (matrix_type<typename X::value_type> && matrix_type<typename Y::value_type>)
+    if constexpr (floating<typename X::value_type> && floating<typename Y::value_type>)
       return product<X, Y, D, void, nothing, nothing>{e.x, e.y, {}, {}, {{}, 1}};
     else return no_product{};
   }
@@ -50,7 +50,8 @@ struct product_match {
   template <class X, class Y>
   static auto of(elementwise<op::add, X, Y> const& e) {
     auto const m = of(operand_of<0>(e));
-    if constexpr (is_product<decltype(m)> && minus_t<typename Y::shape::dims, typename X::shape::dims>::size == 0 && floating<typename Y::value_type> && !std::is_same_v<typename Y::value_type, double>)
+    if constexpr (is_product<decltype(m)> && minus_t<typename Y::shape::dims, typename X::shape::dims>::size == 0 && floating<typename Y::value_type> &&
+                  (!std::is_same_v<typename Y::value_type, double> || std::is_same_v<typename X::value_type, double>))
       return added(m, operand_of<1>(e));
     else return no_product{};
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product.
+// The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product, or, where sums
+// are kept in f64, by that of f64.hpp.
 //
 // Threads. Every product runs on one thread, inside tasks of one parallel loop that cut the problem by batches, rows
 // and columns; oneDNN's own threads (OpenMP's) are never started. Measured on two cores, oneDNN's threads against ours:
@@ -12,41 +13,13 @@
 // it is reused from call to call and given back with the thread, or at once if it ever grew past 64 MB.
 #pragma once
 #include <attend/kernels/contraction/cache.hpp>
+#include <attend/kernels/contraction/f64.hpp>
 #include <attend/kernels/contraction/row.hpp>
+#include <attend/kernels/contraction/scratch.hpp>
 #include <attend/kernels/cpu/in_parallel.hpp>
-#include <new>
 
 namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA {
 namespace detail {
-
-class scratch {
-  static constexpr std::size_t kept = std::size_t(64) << 20;
-  struct release {
-    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(4096)); }
-  };
-  std::unique_ptr<std::byte[], release> data_;
-  std::size_t size_ = 0;
-
-public:
-  [[gnu::cold]] std::byte* take(std::size_t bytes) {
-    if (bytes > size_) {
-      data_.reset();
-      size_ = 0;
-      data_.reset(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t(4096))));
-      size_ = bytes;
-    }
-    return data_.get();
-  }
-  void done() {
-    if (size_ <= kept) return;
-    data_.reset();
-    size_ = 0;
-  }
-  static scratch& of_this_thread() {
-    thread_local scratch mine;
-    return mine;
-  }
-};
 
 // A range of an index.
 struct range {
@@ -237,10 +210,11 @@ inline bool meet(problem const& p, operand const& other) {
 } // namespace detail
 
 /// Computes a problem on the host with all threads of the calling thread's TBB arena, and returns when it is done. Sums
-/// are kept in f32 and rounded once. May be called from several threads at once. Throws std::invalid_argument for a
+/// are rounded once. May be called from several threads at once. Throws std::invalid_argument for a
 /// problem that is not one, std::runtime_error with shapes and status where oneDNN fails.
 inline void contract(problem const& p) {
   detail::check(p);
+  if (p.sums == data_type::f64) return detail::contract_f64(p);
   int const threads = tbb::this_task_arena::max_concurrency();
   auto const plan = detail::plan_cache::instance().find(p, threads, detail::meet(p, p.finish.residual));
   if (plan->empty) return;

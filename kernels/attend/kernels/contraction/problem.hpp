@@ -16,15 +16,15 @@ namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA {
 /// The most axes a problem may have.
 inline constexpr int max_axes = 12;
 
-/// How numbers are stored; sums are always kept in f32.
-enum class data_type : std::uint8_t { f32, bf16, f16 };
+/// How numbers are stored, and sums kept.
+enum class data_type : std::uint8_t { f32, bf16, f16, f64 };
 
 /// Bytes of one stored number.
-constexpr std::size_t size_of(data_type type) { return type == data_type::f32 ? 4 : 2; }
+constexpr std::size_t size_of(data_type type) { return type == data_type::f64 ? 8 : type == data_type::f32 ? 4 : 2; }
 
 /// The name of a data type as messages print it.
 constexpr char const* name_of(data_type type) {
-  return type == data_type::f32 ? "f32" : type == data_type::bf16 ? "bf16" : "f16";
+  return type == data_type::f64 ? "f64" : type == data_type::f32 ? "f32" : type == data_type::bf16 ? "bf16" : "f16";
 }
 
 /// One stride for each axis of the problem, in elements; 0 where the operand does not vary along the axis.
@@ -48,7 +48,7 @@ struct result {
 /// silu is x sigmoid(x).
 enum class activation : std::uint8_t { none, relu, gelu, gelu_tanh, silu, sigmoid, tanh, exp, abs, sqrt, square };
 
-/// What happens to a sum before it is stored: activation(scale * sum + bias) + residual, in f32, rounded once.
+/// What happens to a sum before it is stored: activation(scale * sum + bias) + residual, in the type of sums, rounded once.
 /// Bias and residual may vary along any of the axes of out; residual may be out itself (same data and strides).
 struct epilogue {
   double scale = 1;
@@ -59,7 +59,8 @@ struct epilogue {
 
 /// A contraction. An axis along which out varies is a row, a column or a batch of the product, by which of x and y vary
 /// along it; an axis longer than 1 along which out has stride 0 is summed over. Axes of extent 1 mean nothing.
-/// x and y may repeat elements (stride 0) and run backwards (negative strides); elements of out must be distinct.
+/// x and y may repeat elements (stride 0) and run backwards (negative strides); elements of out must be distinct. Sums are
+/// kept in f32, or in f64, as they are where one of the tensors is of that type.
 struct problem {
   int axes = 0;
   std::array<std::int64_t, max_axes> extents{};
@@ -67,6 +68,7 @@ struct problem {
   operand y{};
   result out{};
   epilogue finish{};
+  data_type sums = data_type::f32;
 };
 
 namespace detail {
@@ -116,6 +118,10 @@ public:
 inline void check(problem const& p) {
   if (p.axes < 0 || p.axes > max_axes)
     throw std::invalid_argument(message().add("contract requires at most %d axes, got %d", max_axes, p.axes).text());
+  if (p.sums != data_type::f32 && p.sums != data_type::f64) refuse("sums in f32 or f64", p);
+  if (p.sums == data_type::f32)
+    for (data_type type : {p.x.type, p.y.type, p.out.type, p.finish.bias.type, p.finish.residual.type})
+      if (type == data_type::f64) refuse("sums in f64 where a tensor is of f64", p);
   bool empty = false, nothing_to_sum = false;
   for (int i = 0; i < p.axes; ++i) {
     if (p.extents[i] < 0) refuse("extents of at least 0", p);

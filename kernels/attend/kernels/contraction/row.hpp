@@ -160,4 +160,3 @@ inline void finish_row(finish const& f, float const* sums, source bias, source r
 }
 
 } // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail
-#undef ATTEND_CONTRACTION_TWO_MACHINES

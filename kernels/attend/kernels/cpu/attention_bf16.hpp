@@ -89,8 +89,9 @@ inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, 
   alignas(64) std::uint32_t turned[2 * lanes * lanes]; // pairs along the rows
   for (long t = 0; t < up_to(tile_depth, rows); t += 2 * lanes)
     for (long e = 0; e < up_to(tile_rows, width);) {
-      bf16 const* const here = corner + t * value.row + e * value.column;
       bool const whole = t + 2 * lanes <= rows && value.column == 1;
+      if (whole && e > 0 && e + lanes == width) e -= lanes; // so that the last are two squares too, one of them again
+      bf16 const* const here = corner + t * value.row + e * value.column;
       if (whole && e + 2 * lanes <= width) { // two squares at once; neighbouring fours take turns between them
 #pragma GCC unroll 16
         for (int k = 0; k < lanes; ++k) {

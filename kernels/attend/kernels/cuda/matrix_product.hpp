@@ -49,7 +49,7 @@ inline constexpr std::int64_t most_products_in_turn = 64;
 /// another.
 [[gnu::cold]] inline bool as_matrix_product(contraction::problem const& p, matrix_product& g) {
   using contraction::detail::axis;
-  if (p.x.type != p.y.type || (p.out.type != p.x.type && p.out.type != data_type::f32)) return false;
+  if (p.sums != data_type::f32 || p.x.type != p.y.type || (p.out.type != p.x.type && p.out.type != data_type::f32)) return false;
   auto s = contraction::detail::sort_axes(p);
   if (s.empty || s.nothing_to_sum || s.depths.count > 1) return false;
   // d is (columns, rows) of the contraction: its columns lie together
