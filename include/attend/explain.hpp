@@ -152,7 +152,7 @@ template <bool Describe, class Tree>
 struct planned_steps {
   using stream = codegen::detail::stream_t<Tree>;
   decltype(codegen::cover<true>(std::declval<Tree const&>())) region;
-  codegen::detail::placing<Describe, stream> places;
+  codegen::detail::placing<Describe> places{codegen::detail::number_of<stream>};
   codegen::blocking blocks{};
   long workspace;
 

@@ -96,6 +96,25 @@ inline constexpr bool read_as_stored = false;
 template <class T, class X>
 inline constexpr bool read_as_stored<elementwise<op::counted_as<T>, X>> = !std::is_same_v<typename X::space, struct cuda>;
 
+/// Whether an element of a tree is computed from elements of its tensors alone, without a step before. Walks end here:
+/// every further call would be a function to compile.
+template <class X>
+inline constexpr bool is_plain = !is_buffer<X>; // tensors, numbers, positions, placeholders
+template <class Op, class... X>
+inline constexpr bool is_plain<elementwise<Op, X...>> = (is_plain<X> && ...);
+template <class T, class I, class D>
+inline constexpr bool is_plain<gather_node<T, I, D>> = is_leaf<T> && is_plain<T> && is_plain<I>;
+template <class X, class Y, class D, class O>
+inline constexpr bool is_plain<contraction<X, Y, D, O>> = false;
+template <class Op, class X, class D>
+inline constexpr bool is_plain<reduction<Op, X, D>> = false;
+template <class X, class D, class P, class O>
+inline constexpr bool is_plain<softmax_node<X, D, P, O>> = false;
+template <class X, class W, class L>
+inline constexpr bool is_plain<recorded<X, W, L>> = false;
+template <class X, class D, class C>
+inline constexpr bool is_plain<merged<X, D, C>> = false;
+
 template <class X, class D>
 inline constexpr bool has = in<D, typename X::shape::dims>;
 
@@ -104,17 +123,16 @@ template <class D>
 struct measure {
   template <class X>
   static long of(X const& x) {
-    if constexpr (is_leaf<X>) {
-      constexpr int at = index_in<D>(typename X::shape::dims{});
-      if constexpr (at >= 0) return x.extents[at];
-      else return unknown;
-    } else return inner(x);
+    constexpr int at = index_in<D>(typename X::shape::dims{});
+    if constexpr (at < 0) return unknown;
+    else if constexpr (is_leaf<X>) return x.extents[at];
+    else return inner(x);
   }
 
 private:
   static long first(long a, long b) { return a >= 0 ? a : b; }
   template <class X>
-  static long inner(X const&) { return unknown; } // numbers and positions
+  static long inner(X const&) { return unknown; } // positions
   template <class Op, class X>
   static long inner(elementwise<Op, X> const& e) { return of(operand_of<0>(e)); }
   template <class Op, class X, class Y>
@@ -211,20 +229,37 @@ struct storage_order<elementwise<op::where, C, X, Y>> {
   using type = unite_t<storage_order_t<X>, typename elementwise<op::where, C, X, Y>::shape::dims>;
 };
 
+template <class X>
+struct is_softmax : std::false_type {};
+template <class X, class D, class P, class O>
+struct is_softmax<softmax_node<X, D, P, O>> : std::true_type {};
+template <class X>
+inline constexpr bool has_softmax = attend::detail::stands_in<is_softmax, X>;
+
 /// Whether every softmax of a tree that was written by hand is one: numerator and denominator are the same tensors.
 struct guarding {
   template <class X>
-  static bool of(X const&) { return true; }
+  static bool of(X const& x) {
+    if constexpr (has_softmax<X>) return inner(x);
+    else return true;
+  }
+
+private:
   template <class Op, class... X>
-  static bool of(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...) && (beside(operand_of<I>(e), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  static bool inner(elementwise<Op, X...> const& e) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...) && (with_sums(operand_of<I>(e), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+  }
+  template <class X, class E>
+  static bool with_sums(X const& x, E const& e) {
+    if constexpr (has_softmax<X>) return beside(x, e);
+    else return true;
   }
   // A log-sum-exp beside a softmax is that softmax's if it is of the same scores.
   template <class X, class E>
   static bool beside(X const&, E const&) { return true; }
   template <class Op, class... X, class E>
   static bool beside(elementwise<Op, X...> const& s, E const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (beside(operand_of<I>(s), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return (with_sums(operand_of<I>(s), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
   template <class X, class D, class P, class O, class E>
   static bool beside(softmax_node<X, D, P, O> const& s, E const& e) { return sums<X, D>::agree(s.x, e); }
@@ -239,17 +274,17 @@ struct guarding {
     }
   };
   template <class X, class Y, class D, class O>
-  static bool of(contraction<X, Y, D, O> const& e) { return of(e.x) && of(e.y); }
+  static bool inner(contraction<X, Y, D, O> const& e) { return of(e.x) && of(e.y); }
   template <class Op, class X, class D>
-  static bool of(reduction<Op, X, D> const& e) { return of(e.x); }
+  static bool inner(reduction<Op, X, D> const& e) { return of(e.x); }
   template <class X, class D, class P, class O>
-  static bool of(softmax_node<X, D, P, O> const& e) { return e.guard && of(e.x); }
+  static bool inner(softmax_node<X, D, P, O> const& e) { return e.guard && of(e.x); }
   template <class T, class I, class D>
-  static bool of(gather_node<T, I, D> const& e) { return of(e.table) && of(e.ids); }
+  static bool inner(gather_node<T, I, D> const& e) { return of(e.table) && of(e.ids); }
   template <class X, class D, class C>
-  static bool of(merged<X, D, C> const& e) { return of(e.x); }
+  static bool inner(merged<X, D, C> const& e) { return of(e.x); }
   template <class X, class T, class S, class... A>
-  static bool of(buffer<X, T, S, A...> const& e) { return of(e.x); }
+  static bool inner(buffer<X, T, S, A...> const& e) { return of(e.x); }
 };
 template <class X>
 bool guards_hold(X const& x) {

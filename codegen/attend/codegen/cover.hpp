@@ -175,10 +175,9 @@ private:
   template <class X, class... Around>
   static auto functor(X const& x, Around const&... around) {
     if constexpr (is_buffer<X>) return covered(x);
+    else if constexpr (is_plain<X>) return x;
     else return computable(x, around...);
   }
-  template <class X, class... Around>
-  static auto computable(X const& x, Around const&...) { return x; } // leaves, numbers, positions, placeholders
   template <class Op, class... X, class... Around>
   static auto computable(elementwise<Op, X...> const& e, Around const&... around) {
     return [&]<int... I>(std::integer_sequence<int, I...>) {

@@ -77,14 +77,18 @@ void check_ids(R const& region, Out const& out) {
   region.operands([&](auto const&... x) { (checking<true>::ids(x, n), ...); });
 }
 /// The same of all ids that are known before anything runs, here and in the steps before.
-template <class R, class Out>
-void check_known_ids(R& region, Out const& out) {
-  run_time_extents<R, Out> const n{region, out};
-  region.operands([&](auto const&... x) { (checking<false>::ids(x, n), ...); });
-  each_buffer(region, [](auto& b) {
-    if constexpr (looks_up<decltype(b.x)>) check_known_ids(b.x, b.whole());
-  });
-}
+struct checking_known_ids {
+  template <class R, class Out>
+  void of(R& region, Out const& out) const {
+    run_time_extents<R, Out> const n{region, out};
+    region.operands([&](auto const&... x) { (checking<false>::ids(x, n), ...); });
+    each_buffer(region, *this);
+  }
+  template <class B>
+  void operator()(B& b) const {
+    if constexpr (looks_up<decltype(b.x)>) of(b.x, b.whole());
+  }
+};
 
 template <class... Axes, class T, class S, class... A>
 kernels::strided<T, sizeof...(Axes)> strided_by(tensor_view<T, S, A...> const& v, types<Axes...>) {

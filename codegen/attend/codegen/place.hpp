@@ -100,30 +100,29 @@ constexpr long lay_out(placement* buffers, int count, blocking const& blocks) {
   return lay_out(buffers, count);
 }
 
-/// Calls f for each buffer that a tree or region reads directly.
+/// Calls f for each buffer that a tree or region reads directly. What is compiled for one f serves all trees, so that
+/// walks of many trees are objects of one type, not a lambda in each.
 struct visiting {
   template <class F, class X>
-  static void of(F& f, X& x) {
+  static void of(F const& f, X& x) {
     if constexpr (is_buffer<X>) f(x);
     else if constexpr (requires { X::is_region; }) x.operands([&](auto&... y) { (of(f, y), ...); });
-    else inner(f, x);
+    else if constexpr (!is_plain<X>) inner(f, x);
   }
 
 private:
-  template <class F, class X>
-  static void inner(F&, X&) {}
   template <class F, class Op, class... X>
-  static void inner(F& f, elementwise<Op, X...>& e) {
+  static void inner(F const& f, elementwise<Op, X...>& e) {
     [&]<int... I>(std::integer_sequence<int, I...>) { (of(f, static_cast<attend::detail::slot<I, X>&>(e.x).value), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
   }
   template <class F, class T, class I, class D>
-  static void inner(F& f, gather_node<T, I, D>& e) {
+  static void inner(F const& f, gather_node<T, I, D>& e) {
     of(f, e.table);
     of(f, e.ids);
   }
 };
-template <class F, class X>
-void each_buffer(X& x, F f) {
+template <class X, class F>
+void each_buffer(X& x, F const& f) {
   visiting::of(f, x);
 }
 
@@ -172,11 +171,23 @@ std::string describe(V const& v, char const* type) {
   return text + ") " + type;
 }
 
-/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does. Stream:
-/// the dim along which the plan is streamed, or void.
-template <bool Describe, class Stream = void>
+/// A dim where plans are told apart at run time, so that none is compiled for each; that of void is null.
+using dim_number = void const*;
+template <class D>
+inline constexpr char numbered = 0;
+template <class D>
+inline constexpr dim_number number_of = &numbered<D>;
+template <>
+inline constexpr dim_number number_of<void> = nullptr;
+
+/// Numbers buffers and finds equal ones; Describe says whether the steps are wanted as data too, as explain does.
+template <bool Describe>
 class placing {
 public:
+  placing() = default;
+  /// Of a plan that is streamed along a dim; of a further block what has not that dim is there already.
+  explicit placing(dim_number stream, bool further = false) : stream_(stream), further_(further) {}
+
   std::vector<step> steps;
   std::vector<placement> buffers;
 
@@ -210,11 +221,17 @@ private:
   };
   template <class B>
   static constexpr char type_id = 0;
+  struct reader {
+    placing& places;
+    std::vector<int>& reads;
+    template <class B>
+    void operator()(B& b) const { reads.push_back(places.place(b)); }
+  };
 
   template <class T, class R, class Result>
   void add(R& region, Result const& result, int number) {
     std::vector<int> reads;
-    each_buffer(region, [&](auto& b) { reads.push_back(place(b)); });
+    each_buffer(region, reader{*this, reads});
     check_rows(region, result);
     int const at = count_++;
     for (int r : reads) buffers[static_cast<std::size_t>(r)].last = at;
@@ -236,13 +253,20 @@ private:
     long bytes = static_cast<long>(sizeof(T));
     for (int i = 0; i < whole.rank; ++i) bytes *= whole.extents[i];
     int const number = static_cast<int>(buffers.size());
-    buffers.push_back({bytes, 0, 0, in<Stream, S>, 0});
+    bool const streamed = is_streamed(S{});
+    if (further_ && !streamed) b.computed = false;
+    buffers.push_back({bytes, 0, 0, streamed, 0});
     pointers_.push_back({&b.memory, number});
     add<T>(b.x, whole, number);
     known_.push_back({&type_id<types<X, T, S>>, &b.x, number});
     return number;
   }
 
+  template <class... D>
+  bool is_streamed(types<D...>) const { return ((stream_ == number_of<D>) || ...); }
+
+  dim_number stream_ = nullptr;
+  bool further_ = false;
   int count_ = 0;
   std::vector<known> known_;
   std::vector<pointer> pointers_;

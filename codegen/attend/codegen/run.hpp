@@ -14,13 +14,20 @@ namespace detail {
 template <class M>
 inline constexpr bool reports = requires(M const& on) { on.advance(0.); };
 
-/// Runs the steps before a region, then the region. Of a further block of a plan streamed along Stream only what has
-/// that dim.
-template <class Stream, machine M, class R, class Out>
-void execute(M const& on, R& region, Out const& out, bool further) {
-  each_buffer(region, [&](auto& b) {
-    if (b.computed && !(further && !in<Stream, typename std::remove_reference_t<decltype(b)>::stored_dims>)) execute<Stream>(on, b.x, b.whole(), further);
-  });
+template <machine M, class R, class Out>
+void execute(M const& on, R& region, Out const& out);
+template <machine M>
+struct executing {
+  M const& on;
+  template <class B>
+  void operator()(B& b) const {
+    if (b.computed) execute(on, b.x, b.whole());
+  }
+};
+/// Runs the steps before a region, then the region.
+template <machine M, class R, class Out>
+void execute(M const& on, R& region, Out const& out) {
+  each_buffer(region, executing<M>{on});
   if constexpr (M::checks_ids && looks_up<R>) check_ids(region, out);
   launch(on, region, out);
   if constexpr (reports<M>) on.advance(step_cost<R, typename Out::value_type>(run_time_extents<R, Out>{region, out}));
@@ -98,16 +105,16 @@ auto below_merges(X const& tree, V const& out) {
 }
 
 /// A region all of whose buffers have their places.
-template <class Stream, machine M, class R, class T, class S, class... A>
+template <machine M, class R, class T, class S, class... A>
 void run_region(M const& on, R& region, tensor_view<T, S, A...> const& out) {
   if (overlaps(region, out)) {
     auto const copy = on.template aside<T>(out.size());
     tensor_view<T, S, A...> aside = out;
     aside.data = copy.get();
     attend::detail::row_major(aside);
-    execute<Stream>(on, region, aside, false);
+    execute(on, region, aside);
     move_to(on, out, aside);
-  } else execute<Stream>(on, region, out, false);
+  } else execute(on, region, out);
 }
 
 /// All of a plan, not streamed.
@@ -123,7 +130,7 @@ void run_at_once(M const& on, X const& tree, tensor_view<T, S, A...> const& out)
   places.template root<T>(region, out);
   auto const memory = on.memory(places.lay_out());
   places.settle(memory.data());
-  run_region<void>(on, region, out);
+  run_region(on, region, out);
 }
 
 /// One block after another: all of a plan in one, or the parts of it along Stream.
@@ -134,23 +141,23 @@ void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) 
   auto const part_of_out = [&](long begin, long size) { return push(slice_view<Stream, dynamic>{begin, size}, out); };
   auto const whole = part(0, extent);
   auto region = cover_into<Fuse, T>(whole);
-  placing<false, Stream> places;
+  placing<false> places(number_of<Stream>);
   places.template root<T>(region, part_of_out(0, extent));
   auto const blocks = reads(tree, out) ? blocking{extent, extent} : places.blocks(extent);
   auto const memory = on.memory(places.lay_out(blocks));
   if (blocks.whole()) {
     places.settle(memory.data());
-    return run_region<Stream>(on, region, out);
+    return run_region(on, region, out);
   }
   for (long begin = 0; begin < extent; begin += blocks.block) {
     long const size = std::min(blocks.block, extent - begin);
     auto here = cover_into<Fuse, T>(part(begin, size));
-    placing<false, Stream> of_block;
+    placing<false> of_block(number_of<Stream>, begin > 0);
     auto const result = part_of_out(begin, size);
     of_block.template root<T>(here, result);
     static_cast<void>(of_block.lay_out_block());
     of_block.settle(memory.data());
-    execute<Stream>(on, here, result, begin > 0);
+    execute(on, here, result);
   }
 }
 
@@ -167,15 +174,19 @@ void run_steps(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
   } else run_at_once<Fuse>(on, tree, out);
 }
 
-/// What the steps up to a region cost.
-template <class R, class Out>
-double cost_of(R& region, Out const& out) {
-  double cost = step_cost<R, typename Out::value_type>(run_time_extents<R, Out>{region, out});
-  each_buffer(region, [&](auto& b) {
-    if (b.computed) cost += cost_of(b.x, b.whole());
-  });
-  return cost;
-}
+/// Adds up what the steps up to a region cost.
+struct adding_costs {
+  double& sum;
+  template <class R, class Out>
+  void of(R& region, Out const& out) const {
+    sum += step_cost<R, typename Out::value_type>(run_time_extents<R, Out>{region, out});
+    each_buffer(region, *this);
+  }
+  template <class B>
+  void operator()(B& b) const {
+    if (b.computed) of(b.x, b.whole());
+  }
+};
 /// The same of a canonical tree.
 template <class X, class V>
 double plan_cost(X const& tree, V const& out) {
@@ -183,7 +194,9 @@ double plan_cost(X const& tree, V const& out) {
   auto region = cover_into<true, typename V::value_type>(root.tree);
   placing<false> places; // finds equal steps
   places.template root<typename V::value_type>(region, root.out);
-  return cost_of(region, root.out);
+  double sum = 0;
+  adding_costs{sum}.of(region, root.out);
+  return sum;
 }
 
 /// Tells a machine that wants to know what an evaluation is going to cost.
@@ -204,7 +217,7 @@ void check_lookups(X const& tree, V const& out) {
   if constexpr (looks_up<X> && machine_for<typename V::space>::type::checks_ids) {
     auto const root = below_merges(tree, out);
     auto region = cover<false>(root.tree);
-    check_known_ids(region, root.out);
+    checking_known_ids{}.of(region, root.out);
   }
 }
 

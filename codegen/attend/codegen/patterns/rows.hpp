@@ -63,19 +63,25 @@ struct extracting {
   using Inner = typename Axes::dims;
 
   template <class X, class N, class... S>
-  static auto of(X const& x, attend::detail::pack_of<N, S...> const& stages) { return extracted<X, S...>{x, stages}; }
+  static auto of(X const& x, attend::detail::pack_of<N, S...> const& stages) {
+    if constexpr (is_plain<X>) return extracted<X, S...>{x, stages};
+    else return inner(x, stages);
+  }
 
+private:
+  template <class X, class N, class... S>
+  static auto inner(X const& x, attend::detail::pack_of<N, S...> const& stages) { return extracted<X, S...>{x, stages}; }
   template <class Op, class X, class N, class... S>
-  static auto of(elementwise<Op, X> const& e, attend::detail::pack_of<N, S...> const& s) {
+  static auto inner(elementwise<Op, X> const& e, attend::detail::pack_of<N, S...> const& s) {
     return with(of(operand_of<0>(e), s), [](auto const& x) { return elementwise<Op, std::remove_cvref_t<decltype(x)>>{{}, {{x}}}; });
   }
   template <class Op, class X, class Y, class N, class... S>
-  static auto of(elementwise<Op, X, Y> const& e, attend::detail::pack_of<N, S...> const& s) {
+  static auto inner(elementwise<Op, X, Y> const& e, attend::detail::pack_of<N, S...> const& s) {
     auto const a = of(operand_of<0>(e), s);
     return with(of(operand_of<1>(e), a.stages), [&](auto const& y) { return elementwise<Op, typename std::remove_cvref_t<decltype(a)>::tree_type, std::remove_cvref_t<decltype(y)>>{{}, {{a.tree}, {y}}}; });
   }
   template <class Op, class X, class Y, class Z, class N, class... S>
-  static auto of(elementwise<Op, X, Y, Z> const& e, attend::detail::pack_of<N, S...> const& s) {
+  static auto inner(elementwise<Op, X, Y, Z> const& e, attend::detail::pack_of<N, S...> const& s) {
     auto const a = of(operand_of<0>(e), s);
     auto const b = of(operand_of<1>(e), a.stages);
     return with(of(operand_of<2>(e), b.stages), [&](auto const& z) {
@@ -83,7 +89,7 @@ struct extracting {
     });
   }
   template <class Op, class X, class N, class... S>
-  static auto of(reduction<Op, X, Inner> const& e, attend::detail::pack_of<N, S...> const& s) {
+  static auto inner(reduction<Op, X, Inner> const& e, attend::detail::pack_of<N, S...> const& s) {
     if constexpr (!same_dims<typename reduction<Op, X, Inner>::shape::dims, Outer> || !as_long<X, Axes>) return extracted<reduction<Op, X, Inner>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
@@ -99,7 +105,7 @@ struct extracting {
     }
   }
   template <class X, class P, class O, class N, class... S>
-  static auto of(softmax_node<X, Inner, P, O> const& e, attend::detail::pack_of<N, S...> const& s) {
+  static auto inner(softmax_node<X, Inner, P, O> const& e, attend::detail::pack_of<N, S...> const& s) {
     if constexpr (!same_dims<typename X::shape::dims, concat_t<Outer, Inner>> || !as_long<X, Axes>) return extracted<softmax_node<X, Inner, P, O>, S...>{e, s};
     else {
       auto const x = of(e.x, s);
@@ -109,7 +115,6 @@ struct extracting {
     }
   }
 
-private:
   template <class Tree, class... S, class F>
   static auto with(extracted<Tree, S...> const& e, F const& f) {
     auto tree = f(e.tree);
