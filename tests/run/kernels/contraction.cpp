@@ -91,6 +91,7 @@ TEST(contraction, long_sums_are_cut_and_added) {
     o.residual_type = t;
     o.scale = 0.25;
     check("km", "kn", "mn", {{'m', 40}, {'n', 30}, {'k', 50001}}, {t, data_type::bf16, t}, o);
+    check("mk", "nk", "mn", {{'m', 3}, {'n', 2}, {'k', 40000}}, {t, t, t}, o); // by all threads
     check("akbm", "akbn", "mn", {{'m', 40}, {'n', 30}, {'k', 3000}, {'a', 2}, {'b', 9}}, {t, data_type::f32, data_type::f32}, o);
   }
 }
