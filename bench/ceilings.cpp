@@ -32,7 +32,8 @@ using vector [[gnu::vector_size(vector_bytes)]] = float;
 constexpr int chunks = 256, steps = 8192;
 constexpr double multiply_adds = double(chunks) * steps * chains * lanes;
 
-void multiply_add_chunk() {
+// Out of line: where it is part of another function, compilers may keep sums in memory.
+[[gnu::noinline]] void multiply_add_chunk() {
   std::array<vector, chains> sum{};
   vector x = vector{} + 0.5f, y = vector{} + 0.25f;
   benchmark::DoNotOptimize(x);
@@ -47,7 +48,7 @@ call multiply_add() {
 }
 
 #ifdef __AVX512BF16__
-void dot_product_chunk() {
+[[gnu::noinline]] void dot_product_chunk() {
   __m512 sum[chains] = {};
   auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00)), y = x; // pairs of 0.5
   benchmark::DoNotOptimize(x);

@@ -13,6 +13,7 @@ namespace bench {
 namespace {
 
 namespace cpu = attend::kernels::cpu;
+using cpu::detail::kept_keys;
 using cpu::detail::tile_view;
 
 constexpr long rows = cpu::panel_rows, keys = cpu::tuning.key_block;
@@ -54,20 +55,20 @@ void add_depth() {
   add_phase("scores" + depth, Depth, 2 * Depth * scores, scores, [] {
     return repeated<Depth>([](workplace& w) {
       cpu::vec largest[cpu::tuning.vectors];
-      cpu::detail::score_products(w.scratch.panel[0].query, Depth, tile_view{w.scratch.key, Depth}, keys, w.scratch.scores, largest, w.ahead);
+      cpu::detail::score_products(w.scratch.panel[0].query, Depth, tile_view{w.scratch.key, Depth}, keys, {}, w.scratch.scores, largest, w.ahead);
     });
   });
   add_phase("softmax" + depth, Depth, 0, scores, [] {
     return repeated<Depth>([](workplace& w) {
       cpu::vec rescale[cpu::tuning.vectors];
       cpu::detail::online_softmax<0>(w.factors, w.scratch.panel[0], rescale, [&](auto const& m, auto& total) {
-        cpu::detail::exponentials<false>(w.scratch.scores, keys, m, total);
+        cpu::detail::exponentials<false>(w.scratch.scores, kept_keys(keys), m, total);
       });
     });
   });
   add_phase("output" + depth, Depth, 2 * Depth * scores, scores, [] {
     return repeated<Depth>([](workplace& w) {
-      cpu::detail::output_products(w.scratch.scores, keys, tile_view{w.scratch.value, Depth}, Depth, w.factors, w.scratch.panel[0].output, false, w.ahead);
+      cpu::detail::output_products(w.scratch.scores, kept_keys(keys), tile_view{w.scratch.value, Depth}, Depth, w.factors, w.scratch.panel[0].output, false, w.ahead);
     });
   });
 }

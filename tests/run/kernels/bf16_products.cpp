@@ -42,7 +42,13 @@ TEST(bf16_products, are_exact_where_they_can_be) {
       aligned<float> by_pairs(rows * panel_rows), by_tiles(rows * panel_rows);
       parts::lines_ahead ahead;
       parts::bf16_rows const view{x.data, depth};
-      parts::pair_products(panel.data, depth, view, rows, [&](long i, int v, vec sum) { store(by_pairs.data + i * panel_rows + v * lanes, sum); }, ahead);
+      vec largest[tuning.vectors];
+      for (vec& m : largest) m = vec(-static_cast<float>(inf));
+      parts::pair_scores<tuning.vectors>(panel.data, depth, view, rows, by_pairs.data, largest, ahead);
+      aligned<float> by_outputs(rows * panel_rows);
+      aligned<bf16> values(rows * depth); // the same numbers: column `row` of value `depth`
+      auto const turned = parts::load_pairs_of_values({x.data, 1, depth}, 0, depth, rows, values.data);
+      parts::pair_outputs(panel.data, parts::kept_keys(depth), turned, rows, largest, by_outputs.data, true, ahead);
       bool tiles = false;
 #ifdef ATTEND_DETAIL_MATRIX_TILES
       if (parts::has_matrix_tiles()) {
@@ -62,6 +68,8 @@ TEST(bf16_products, are_exact_where_they_can_be) {
           double sum = 0;
           for (long d = 0; d < depth; ++d) sum += a[static_cast<std::size_t>(i * depth + d)] * b[static_cast<std::size_t>(d * panel_rows + r)];
           ASSERT_EQ(static_cast<double>(by_pairs.data[i * panel_rows + r]), sum);
+          ASSERT_EQ(static_cast<double>(by_outputs.data[i * panel_rows + r]), sum);
+          ASSERT_LE(sum, static_cast<double>(largest[r / lanes][static_cast<int>(r % lanes)]));
           if (tiles) {
             ASSERT_EQ(static_cast<double>(by_tiles.data[i * panel_rows + r]), 2 * sum);
           }
@@ -79,7 +87,7 @@ TEST(bf16_products, rounded_exponentials) {
     for (long i = 0; i < keys * panel_rows; ++i) scores.data[i] = random() % 9 == 0 ? -static_cast<float>(inf) : scores_of(random);
     vec m[tuning.vectors], total[tuning.vectors];
     for (vec& x : m) x = vec(-1.25f); // scores may exceed what is taken off
-    parts::rounded_exponentials(scores.data, vec(0.5f), keys, m, total, weights.data);
+    parts::rounded_exponentials(scores.data, vec(0.5f), parts::kept_keys(keys), m, total, weights.data);
     for (long r = 0; r < panel_rows; ++r) {
       double sum = 0;
       for (long j = 0; j < (keys + 31) / 32 * 32; ++j) {

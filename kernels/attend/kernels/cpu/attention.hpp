@@ -170,21 +170,22 @@ private:
       float const factor = call::factor_comes_last ? arithmetic_.factor() : 1.0f;
       for (vec& m : largest) m = m * factor;
       online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) {
-        arithmetic_.rounded_exponentials(s_, factor, kept.count(), m, total);
+        arithmetic_.rounded_exponentials(s_, factor, kept, m, total);
       });
     } else {
       if constexpr (call::has_softmax)
-        online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) { exponentials<call::coarse>(s_.scores, kept.count(), m, total); });
+        online_softmax<arithmetic::slack>(largest, panel, rescale, [&](factors const& m, factors& total) { exponentials<call::coarse>(s_.scores, kept, m, total); });
       else
         for (vec& r : rescale) r = vec(1.0f);
       weigh(c_.weighing, kept.first(), kept.count(), range, s_.scores);
       if constexpr (arithmetic::rounds_weights) arithmetic_.round_weights(s_, kept.count());
     }
-    arithmetic_.output_products(s_, kept.count(), value, width_, rescale, panel, ahead_);
+    arithmetic_.output_products(s_, kept, value, width_, rescale, panel, ahead_);
     panel.fresh = false;
   }
 
-  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out.
+  /// scores (keys, panel_rows) from the first key kept to the last, and the largest of each row, a NaN left out. What lies
+  /// outside of a run's vectors is for the exponentials to fill, or zero where there are none.
   template <class Keys>
   void scores_of(panel_state const& panel, row_range<B> const& range, kept_keys const& kept, Keys const& key, float* scores,
                  factors& largest) {
@@ -192,21 +193,20 @@ private:
     for (key_run const& run : kept) {
       long const at = run.first - kept.first();
       float* const here = scores + at * panel_rows;
-      if (run.kept == tile::none) {
-        std::fill_n(here, run.count * panel_rows, call::has_softmax ? -__builtin_inff() : 0.0f);
-        continue;
+      if (run.kept != tile::none) {
+        factors of_run;
+        arithmetic_.score_products(panel.query, depth_, arithmetic_.keys_from(key, at), run.count, run.vectors, here, of_run, ahead_);
+        auto const apply = [&](auto const& score) {
+          constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>;
+          if constexpr (arithmetic::leaves_factor && !call::factor_comes_last)
+            apply_score(score, range, run.first, run.count, run.vectors, here, of_run, arithmetic_.factor());
+          else if constexpr (!plain) apply_score(score, range, run.first, run.count, run.vectors, here, of_run);
+        };
+        if (has_mask<Score> && run.kept == tile::all) apply(unmasked(c_.score)); // a mask that keeps all is not computed
+        else apply(c_.score);
+        for (int v = run.vectors.first; v < run.vectors.end; ++v) largest[v] = max_second(of_run[v], largest[v]);
       }
-      factors of_run;
-      arithmetic_.score_products(panel.query, depth_, arithmetic_.keys_from(key, at), run.count, here, of_run, ahead_);
-      auto const apply = [&](auto const& score) {
-        constexpr bool plain = std::is_same_v<std::remove_cvref_t<decltype(score)>, argument<0>>;
-        if constexpr (arithmetic::leaves_factor && !call::factor_comes_last)
-          apply_score(score, range, run.first, run.count, here, of_run, arithmetic_.factor());
-        else if constexpr (!plain) apply_score(score, range, run.first, run.count, here, of_run);
-      };
-      if (has_mask<Score> && run.kept == tile::all) apply(unmasked(c_.score)); // a mask that keeps all is not computed
-      else apply(c_.score);
-      for (int v = 0; v < tuning.vectors; ++v) largest[v] = max_second(of_run[v], largest[v]);
+      if constexpr (!call::has_softmax) fill_outside(run.vectors, here, run.count, 0.0f);
     }
   }
 
@@ -235,7 +235,7 @@ private:
     for (int v = 0; v < tuning.vectors; ++v) factor[v] = weight[v] * vec(static_cast<float>(c_.problem.output_scale));
     store_panel(panel.output, width_, factor, slice_at(c_.problem.out, range.batch), range.first, range.count);
     if constexpr (!std::is_void_v<Weight>) {
-      if (all != nullptr && all->count() == keys_ && weights_stay(panel)) {
+      if (all != nullptr && all->count() == keys_ && weights_stay(panel, range)) {
         for (vec& w : weight) w = w * vec(static_cast<float>(c_.also.weights_scale));
         auto const out = slice_at(c_.also.weights, range.batch);
         if (c_.streams_weights) store_panel<true>(s_.scores, keys_, weight, out, range.first, range.count);
@@ -244,9 +244,9 @@ private:
     }
   }
   /// Whether the weights in the scratch are those of the results: no row's sum is one that makes its weights alike.
-  static bool weights_stay(panel_state const& panel) {
+  static bool weights_stay(panel_state const& panel, row_range<B> const& range) {
     if constexpr (call::has_softmax)
-      for (int v = 0; v < tuning.vectors; ++v)
+      for (int v = 0; v < vectors_of(range).end; ++v)
         if (any(are_alike(load(panel.sum + v * lanes)))) return false;
     return true;
   }
@@ -287,7 +287,7 @@ private:
       if (!kept.empty()) {
         float* const here = s_.scores + (kept.first() - block) * panel_rows;
         scores_of(panel, range, kept, arithmetic_.load_keys(key_, kept.first(), kept.count(), depth_, s_.key), here, largest);
-        if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept.count(), m, total);
+        if constexpr (call::has_softmax) exponentials<call::coarse>(here, kept, m, total);
       }
       if constexpr (call::has_softmax)
         for (int v = 0; v < tuning.vectors; ++v) {

@@ -46,10 +46,10 @@ public:
   }
   static tile_view keys_from(tile_view key, long i) { return key.from(i); }
   static tile_view values_from(tile_view value, long i) { return value.from(i); }
-  static void score_products(float const* query, long depth, tile_view key, long keys, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
-    detail::score_products(query, depth, key, keys, scores, largest, ahead);
+  static void score_products(float const* query, long depth, tile_view key, long keys, vector_range vectors, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+    detail::score_products(query, depth, key, keys, vectors, scores, largest, ahead);
   }
-  static void output_products(attention_scratch const& s, long keys, tile_view value, long width, vec const (&rescale)[tuning.vectors], panel_state const& panel, lines_ahead& ahead) {
+  static void output_products(attention_scratch const& s, kept_keys const& keys, tile_view value, long width, vec const (&rescale)[tuning.vectors], panel_state const& panel, lines_ahead& ahead) {
     detail::output_products(s.scores, keys, value, width, rescale, panel.output, panel.fresh, ahead);
   }
 
@@ -89,17 +89,17 @@ public:
     return detail::load_values(value, first, rows, width, reinterpret_cast<bf16*>(buffer));
   }
   static bf16_rows keys_from(bf16_rows key, long i) { return {key.data + i * key.row, key.row}; }
-  static bf16_rows values_from(bf16_rows value, long i) { return {value.data + i, value.row}; }
-  static void score_products(float const* query, long depth, bf16_rows key, long keys, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
-    detail::score_products(words(query), depth, key, keys, scores, largest, ahead);
+  static bf16_rows values_from(bf16_rows value, long i) { return detail::values_from(value, i); }
+  static void score_products(float const* query, long depth, bf16_rows key, long keys, vector_range vectors, float* scores, vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+    detail::score_products(words(query), depth, key, keys, vectors, scores, largest, ahead);
   }
   /// Weights exp(factor * score - m) for the products; `total`: their sums.
-  static void rounded_exponentials(attention_scratch const& s, float factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
+  static void rounded_exponentials(attention_scratch const& s, float factor, kept_keys const& keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
     detail::rounded_exponentials(s.scores, vec(factor), keys, m, total, words(s.weights));
   }
   /// Weights that are in s.scores for the products.
   static void round_weights(attention_scratch const& s, long keys) { detail::round_weights(s.scores, keys, words(s.weights)); }
-  static void output_products(attention_scratch const& s, long keys, bf16_rows value, long width, vec const (&rescale)[tuning.vectors], panel_state const& panel, lines_ahead& ahead) {
+  static void output_products(attention_scratch const& s, kept_keys const& keys, bf16_rows value, long width, vec const (&rescale)[tuning.vectors], panel_state const& panel, lines_ahead& ahead) {
     detail::output_products(words(s.weights), keys, value, width, rescale, panel.output, panel.fresh, ahead);
   }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The two matrix products of the fused attention on one panel where the machine multiplies pairs of bf16 (AVX512-BF16)
-// or tiles of them (AMX). Both are rows times a panel: keys as they lie against queries, and values, turned so that
-// their columns are rows, against weights. What is summed over comes in pairs, which share a word.
+// or tiles of them (AMX). Both are rows times a panel: keys as they lie against queries, and columns of values against
+// weights. What is summed over comes in pairs, which share a word.
 #pragma once
 #include <attend/kernels/isa.hpp>
 
 #ifdef ATTEND_DETAIL_BF16_PAIRS
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_softmax.hpp>
+#include <attend/kernels/cpu/kept_keys.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <attend/kernels/cpu/matrix_tiles.hpp>
 #include <algorithm>
@@ -74,6 +75,31 @@ inline bf16_rows load_keys(matrix_slice<bf16 const> const& key, long first, long
   return {buffer, wide};
 }
 
+/// Pairs of neighbouring values: word e of row t / 2 of `buffer` has column e of rows t and t + 1 of `rows` from `first` on;
+/// zeros where there is no row, and up to whole vectors.
+inline bf16_rows load_pairs_of_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
+  long const row = 2 * up_to(lanes, width);
+  for (long t = 0; t < rows; t += 2) {
+    bf16 const *const here = value.data + (first + t) * value.row, *const below = here + value.row;
+    bf16* const to = buffer + t / 2 * row;
+    bool const both = t + 1 < rows;
+    long e = 0;
+    if (both && value.column == 1)
+      for (; e + 2 * lanes <= width; e += 2 * lanes) {
+        auto const words = machine::in_order(load_raw<pairs>(here + e), load_raw<pairs>(below + e));
+        store(to + 2 * e, words.first);
+        store(to + 2 * (e + lanes), words.second);
+      }
+    for (; e < width; e += lanes) {
+      int const n = static_cast<int>(std::min<long>(width - e, lanes));
+      vec const second = both ? load_lanes(below + e * value.column, value.column, n) : vec(0.0f);
+      store(to + 2 * e, pairs_of(load_lanes(here + e * value.column, value.column, n), second));
+    }
+  }
+  return {buffer, row};
+}
+
+#ifdef ATTEND_DETAIL_MATRIX_TILES
 /// Column e of a square of pairs becomes row e of `to`, tuning_bf16.key_block long.
 template <class Place>
 [[gnu::always_inline]] inline void store_columns(std::uint32_t const* from, long row, bf16* to, Place const& place) {
@@ -84,7 +110,7 @@ template <class Place>
 }
 /// Values turned: row e of `buffer`, tuning_bf16.key_block long, is column e of `rows` rows from `first` on; zeros up to whole
 /// tiles.
-inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
+inline bf16_rows load_turned_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
   bf16 const* const corner = value.data + first * value.row;
   alignas(64) std::uint32_t turned[2 * lanes * lanes]; // pairs along the rows
   for (long t = 0; t < up_to(tile_depth, rows); t += 2 * lanes)
@@ -112,52 +138,107 @@ inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, 
     }
   return {buffer, tuning_bf16.key_block};
 }
+#endif
 
-/// out(j, v, sum) for the first `count` of `Rows` rows, sum being their product with vector v of the panel.
-template <int Rows, class Out>
-[[gnu::always_inline]] inline void pair_group(std::uint32_t const* panel, long depth, bf16_rows x, long count, Out const& out) {
-  constexpr int V = tuning.vectors;
-  bf16 const* row[Rows];
-  vec sum[Rows][V];
+/// Values as the products read them: turned for tiles, else as pairs.
+inline bf16_rows load_values(matrix_slice<bf16 const> const& value, long first, long rows, long width, bf16* buffer) {
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+  if (has_matrix_tiles()) return load_turned_values(value, first, rows, width, buffer);
+#endif
+  return load_pairs_of_values(value, first, rows, width, buffer);
+}
+/// The same from an even one on.
+inline bf16_rows values_from(bf16_rows value, long i) { return {value.data + (has_matrix_tiles() ? i : i / 2 * value.row), value.row}; }
+
+/// sum[j][First ...] += V vectors of pairs times the pair at word(j), spread over the lanes.
+template <int Rows, int First, int V, int Sums, class Word>
+[[gnu::always_inline]] inline void add_pairs(std::uint32_t const* panel, Word const& word, vec (&sum)[Rows][Sums]) {
+  pairs q[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) q[v] = load_raw<pairs>(panel + v * lanes);
 #pragma GCC unroll 8
   for (int j = 0; j < Rows; ++j) {
-    row[j] = x.data + (j < count ? j : count - 1) * x.row; // rows past the end repeat the last, and are not kept
+    pairs const k = pairs{} + load_raw<std::uint32_t>(word(j));
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
-  }
-#pragma GCC unroll 4
-  for (long d = 0; d < depth; d += 2) {
-    pairs q[V];
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) q[v] = load_raw<pairs>(panel + d / 2 * panel_rows + v * lanes);
-#pragma GCC unroll 8
-    for (int j = 0; j < Rows; ++j) {
-      pairs const k = pairs{} + load_raw<std::uint32_t>(row[j] + d);
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[j][v] = machine::add_products(q[v], k, sum[j][v].raw);
-    }
-  }
-#pragma GCC unroll 8
-  for (int j = 0; j < Rows; ++j) {
-    if (j == count) break;
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) out(j, v, sum[j][v]);
+    for (int v = 0; v < V; ++v) sum[j][First + v] = machine::add_products(q[v], k, sum[j][First + v].raw);
   }
 }
 
-/// out(i, v, sum) for every row of x, of which `depth` elements are summed over.
-template <class Out>
-void pair_products(std::uint32_t const* panel, long depth, bf16_rows x, long rows, Out const& out, lines_ahead& ahead) {
+/// group.operator()<Rows>(i, count) for neighbouring rows of a product: `count` from row i on, computed like `Rows`.
+template <class Group>
+[[gnu::always_inline]] inline void in_row_groups(long rows, lines_ahead& ahead, Group const& group) {
   constexpr int most = tuning.group, some = 4;
   for (long i = 0; i < rows;) {
-    bf16_rows const here{x.data + i * x.row, x.row};
     long const left = rows - i;
     ahead.ask(tuning.lines);
-    auto const each = [&](int j, int v, vec sum) __attribute__((always_inline)) { out(i + j, v, sum); };
-    if (left >= most && left != most + 2) pair_group<most>(panel, depth, here, most, each), i += most;
-    else if (left == most - 1) pair_group<most>(panel, depth, here, left, each), i += most;
-    else pair_group<some>(panel, depth, here, std::min<long>(left, some), each), i += some;
+    if (left >= most && left != most + 2) group.template operator()<most>(i, most), i += most;
+    else if (left == most - 1) group.template operator()<most>(i, left), i += most;
+    else group.template operator()<some>(i, std::min<long>(left, some)), i += some;
   }
+}
+
+/// scores (keys, panel_rows) = key times V vectors of the query; `largest` takes in those of each row.
+template <int V>
+[[gnu::noinline]] inline void pair_scores(std::uint32_t const* query, long depth, bf16_rows key, long keys, float* scores, vec* largest, lines_ahead& ahead) {
+  vec m[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) m[v] = largest[v];
+  in_row_groups(keys, ahead, [&]<int Rows>(long i, long count) __attribute__((always_inline)) {
+    vec sum[Rows][V];
+#pragma GCC unroll 8
+    for (int j = 0; j < Rows; ++j)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+    bf16 const* row[Rows];
+#pragma GCC unroll 8
+    for (int j = 0; j < Rows; ++j) row[j] = key.data + (i + (j < count ? j : count - 1)) * key.row; // past the end the last again
+#pragma GCC unroll 4
+    for (long d = 0; d < depth; d += 2)
+      add_pairs<Rows, 0, V>(query + d / 2 * panel_rows, [&](int j) __attribute__((always_inline)) { return row[j] + d; }, sum);
+#pragma GCC unroll 8
+    for (int j = 0; j < Rows; ++j) {
+      if (j == count) break;
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) {
+        kernels::cpu::store(scores + (i + j) * panel_rows + v * lanes, sum[j][v]);
+        m[v] = max_second(sum[j][v], m[v]);
+      }
+    }
+  });
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) largest[v] = m[v];
+}
+
+/// output (width, panel_rows) = output * rescale + pairs of values times weights (keys / 2, panel_rows), which are zero outside
+/// of each run's vectors; the first term left out where output is `fresh`.
+inline void pair_outputs(std::uint32_t const* weights, kept_keys const& keys, bf16_rows value, long width,
+                         vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
+  constexpr int V = tuning.vectors;
+  in_row_groups(width, ahead, [&]<int Rows>(long i, long count) __attribute__((always_inline)) {
+    vec sum[Rows][V];
+#pragma GCC unroll 8
+    for (int j = 0; j < Rows; ++j)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+    for (key_run const& run : keys) // each but the last an even number
+      with_vectors(run.vectors, [&]<int First, int Count>() __attribute__((always_inline)) {
+        long const before = (run.first - keys.first()) / 2, count_of_pairs = (run.count + 1) / 2;
+        bf16 const* row = value.data + before * value.row + 2 * i;
+        std::uint32_t const* weight = weights + before * panel_rows + First * lanes;
+#pragma GCC unroll 4
+        for (long t = 0; t < count_of_pairs; ++t, row += value.row, weight += panel_rows)
+          add_pairs<Rows, First, Count>(weight, [&](int j) __attribute__((always_inline)) { return row + 2 * j; }, sum);
+      });
+#pragma GCC unroll 8
+    for (int j = 0; j < Rows; ++j) {
+      if (j == count) break;
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) {
+        float* const to = output + (i + j) * panel_rows + v * lanes;
+        kernels::cpu::store(to, fresh ? sum[j][v] : fma(load(to), rescale[v], sum[j][v]));
+      }
+    }
+  });
 }
 
 /// largest = the larger of itself and all of scores (keys, panel_rows), a NaN left out.
@@ -187,54 +268,49 @@ inline void multiply_rows(vec const (&rescale)[tuning.vectors], long width, floa
     for (int v = 0; v < V; ++v) kernels::cpu::store(output + v * lanes, load(output + v * lanes) * factor[v]);
 }
 
-/// scores (keys, panel_rows) = key (keys, depth) times query (depth / 2, panel_rows); `largest` of each row over the keys,
-/// a NaN left out: it comes back as the weight's. Rows of scores up to whole tiles are written.
-inline void score_products(std::uint32_t const* query, long depth, bf16_rows key, long keys, float* scores,
+/// scores (keys, panel_rows) = key (keys, depth) times query (depth / 2, panel_rows) in some vectors; `largest` of each of
+/// their rows over the keys, a NaN left out: it comes back as the weight's. Tiles make all vectors, and rows of scores up
+/// to whole tiles.
+inline void score_products(std::uint32_t const* query, long depth, bf16_rows key, long keys, vector_range vectors, float* scores,
                            vec (&largest)[tuning.vectors], lines_ahead& ahead) {
-  constexpr int V = tuning.vectors;
-  vec m[V];
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) m[v] = vec(-__builtin_inff());
 #ifdef ATTEND_DETAIL_MATRIX_TILES
-  if (has_matrix_tiles())
+  if (has_matrix_tiles()) {
+    constexpr int V = tuning.vectors;
+    vec m[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) m[v] = vec(-__builtin_inff());
     tile_products(query, depth, key, up_to(tile_rows, keys), scores, false, [&](long first, long rows) __attribute__((always_inline)) {
       ahead.ask(tuning.lines);
       take_largest(scores + first * panel_rows, std::min(rows, keys - first), m);
     });
-  else
+    for (int v = 0; v < V; ++v) largest[v] = m[v];
+    return;
+  }
 #endif
-    pair_products(query, depth, key, keys, [&](long j, int v, vec sum) __attribute__((always_inline)) {
-      kernels::cpu::store(scores + j * panel_rows + v * lanes, sum);
-      m[v] = max_second(sum, m[v]);
-    }, ahead);
-  for (int v = 0; v < V; ++v) largest[v] = m[v];
+  for (vec& m : largest) m = vec(-__builtin_inff());
+  long const before = vectors.first * lanes;
+  with_count(vectors, [&]<int Count>() { pair_scores<Count>(query + before, depth, key, keys, scores + before, largest + vectors.first, ahead); });
 }
 
-/// output (width, panel_rows) = output * rescale + value (width, keys) times weights (keys / 2, panel_rows), the first term
-/// left out where output is `fresh`. Output has room for whole tiles of width.
-inline void output_products(std::uint32_t const* weights, long keys, bf16_rows value, long width,
+/// output (width, panel_rows) = output * rescale + values times weights (keys / 2, panel_rows), which are zero outside of each run's vectors; the first term left out where output is `fresh`. Output has room for whole tiles of width.
+inline void output_products(std::uint32_t const* weights, kept_keys const& keys, bf16_rows value, long width,
                             vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
 #ifdef ATTEND_DETAIL_MATRIX_TILES
   if (has_matrix_tiles()) {
     mask changed(false);
     for (vec const& r : rescale) changed = changed || r != vec(1.0f);
     if (!fresh && any(changed)) multiply_rows(rescale, width, output);
-    return tile_products(weights, keys, value, up_to(tile_rows, width), output, !fresh, [&](long, long) { ahead.ask(tuning.lines); });
+    return tile_products(weights, keys.count(), value, up_to(tile_rows, width), output, !fresh, [&](long, long) { ahead.ask(tuning.lines); });
   }
 #endif
-  pair_products(weights, keys, value, width, [&](long e, int v, vec sum) __attribute__((always_inline)) {
-    float* const to = output + e * panel_rows + v * lanes;
-    kernels::cpu::store(to, fresh ? sum : fma(load(to), rescale[v], sum));
-  }, ahead);
+  pair_outputs(weights, keys, value, width, rescale, output, fresh, ahead);
 }
 
-/// weights (keys / 2, panel_rows) = exp(factor * score - m) in pairs along the keys, zeros up to whole tiles; `total`: their
-/// sums before they are rounded.
-inline void rounded_exponentials(float const* scores, vec factor, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors],
-                         std::uint32_t* weights) {
-  constexpr int V = tuning.vectors, together = 2; // vectors of a row: with a pair of rows four chains
-  static_assert(V % together == 0);
-  [[maybe_unused]] without_denormals<> const fast;
+/// weights (keys / 2, panel_rows) = exp(factor * score - m) of V vectors of `keys` rows in pairs along the keys; `total` takes
+/// in their sums before they are rounded.
+template <int V>
+[[gnu::noinline]] inline void rounded_exponentials_of_run(float const* scores, vec factor, long keys, vec const* m, vec* total, std::uint32_t* weights) {
+  constexpr int together = V % 2 == 0 ? 2 : 1; // vectors of a row: with a pair of rows four chains
   vec sum[V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) sum[v] = vec(0.0f);
@@ -258,10 +334,26 @@ inline void rounded_exponentials(float const* scores, vec factor, long keys, vec
   };
   long j = 0;
   for (; j + 2 <= keys; j += 2) both(j, true);
-  if (j < keys) both(j, false), j += 2;
-  std::fill_n(weights + j / 2 * panel_rows, (up_to(tile_depth, j) - j) / 2 * panel_rows, 0u);
+  if (j < keys) both(j, false);
 #pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) total[v] = sum[v];
+  for (int v = 0; v < V; ++v) total[v] = total[v] + sum[v];
+}
+/// The same of all runs, and zeros outside of their vectors and up to whole tiles of keys; `total`: the sums.
+inline void rounded_exponentials(float const* scores, vec factor, kept_keys const& keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors],
+                                 std::uint32_t* weights) {
+  [[maybe_unused]] without_denormals<> const fast;
+  for (vec& t : total) t = vec(0.0f);
+  for (key_run const& run : keys) {
+    long const from = run.first - keys.first(); // even
+    int const first = run.vectors.first;
+    std::uint32_t* const to = weights + from / 2 * panel_rows;
+    with_count(run.vectors, [&]<int V>() {
+      rounded_exponentials_of_run<V>(scores + from * panel_rows + first * lanes, factor, run.count, m + first, total + first, to + first * lanes);
+    });
+    fill_outside(run.vectors, to, (run.count + 1) / 2, 0u);
+  }
+  long const written = up_to(2, keys.count());
+  std::fill_n(weights + written / 2 * panel_rows, (up_to(tile_depth, written) - written) / 2 * panel_rows, 0u);
 }
 /// The same of weights that are there already, as floats (keys, panel_rows).
 inline void round_weights(float const* from, long keys, std::uint32_t* weights) {

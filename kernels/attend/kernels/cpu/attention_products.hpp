@@ -3,6 +3,7 @@
 // and values, spread over the lanes as they are read.
 #pragma once
 #include <attend/kernels/cpu/attention_tuning.hpp>
+#include <attend/kernels/cpu/kept_keys.hpp>
 #include <attend/kernels/cpu/lines_ahead.hpp>
 #include <attend/kernels/cpu/simd.hpp>
 
@@ -25,7 +26,7 @@ struct tile_view {
 
 /// step(i) for i in [0, n), with a line of memory asked for at every other one.
 template <class Step>
-[[gnu::always_inline]] inline void in_turns(long n, next_lines soon, Step const& step) {
+[[gnu::always_inline]] inline void in_turns(long n, next_lines& soon, Step const& step) {
   long i = 0;
   for (; i + 4 <= n; i += 4) { // beside two products a cycle there is little room for counting
     soon.ask();
@@ -38,11 +39,11 @@ template <class Step>
 /// How many lines that asks for.
 constexpr long lines_in_turns(long n) { return n / 4 * 2; }
 
-/// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there; the largest enter `largest`.
-template <int Keys>
+/// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there, and V vectors; the largest enter
+/// `largest`.
+template <int Keys, int V>
 [[gnu::always_inline]] inline void score_group(float const* query, long depth, tile_view key, long count, float* scores,
-                                               vec (&largest)[tuning.vectors], next_lines soon) {
-  constexpr int V = tuning.vectors;
+                                               vec* largest, next_lines soon) {
   float const* row[Keys];
   vec sum[Keys][V];
 #pragma GCC unroll 8
@@ -78,29 +79,36 @@ template <int Keys>
   for (int v = 0; v < V; ++v) largest[v] = m[v];
 }
 
-/// scores (keys, panel_rows) = key (keys, depth) times query (depth, panel_rows); `largest` of each row over the keys,
-/// a NaN left out: it comes back as the weight's.
-inline void score_products(float const* query, long depth, tile_view key, long keys, float* scores,
-                           vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+/// The same of all keys.
+template <int V>
+[[gnu::noinline]] void score_groups(float const* query, long depth, tile_view key, long keys, float* scores, vec* largest, lines_ahead& ahead) {
   constexpr int most = tuning.group, some = 4, few = 2;
-  for (vec& m : largest) m = vec(-__builtin_inff());
   for (long j = 0; j < keys;) {
     tile_view const rows = key.from(j);
     float* const to = scores + j * panel_rows;
     next_lines const soon = ahead.next(lines_in_turns(depth));
     long const left = keys - j;
-    if (left > most + few) score_group<most>(query, depth, rows, most, to, largest, soon), j += most;
-    else if (left > some && left <= most) score_group<most>(query, depth, rows, left, to, largest, soon), j += most;
-    else if (left > few) score_group<some>(query, depth, rows, left < some ? left : some, to, largest, soon), j += some;
-    else score_group<few>(query, depth, rows, left, to, largest, soon), j += few;
+    if (left > most + few) score_group<most, V>(query, depth, rows, most, to, largest, soon), j += most;
+    else if (left > some && left <= most) score_group<most, V>(query, depth, rows, left, to, largest, soon), j += most;
+    else if (left > few) score_group<some, V>(query, depth, rows, left < some ? left : some, to, largest, soon), j += some;
+    else score_group<few, V>(query, depth, rows, left, to, largest, soon), j += few;
   }
 }
 
+/// scores (keys, panel_rows) = key (keys, depth) times query (depth, panel_rows) in some vectors; `largest` of each of their
+/// rows over the keys, a NaN left out: it comes back as the weight's.
+inline void score_products(float const* query, long depth, tile_view key, long keys, vector_range vectors, float* scores,
+                           vec (&largest)[tuning.vectors], lines_ahead& ahead) {
+  for (vec& m : largest) m = vec(-__builtin_inff());
+  long const before = vectors.first * lanes;
+  with_count(vectors, [&]<int V>() { score_groups<V>(query + before, depth, key, keys, scores + before, largest + vectors.first, ahead); });
+}
+
 /// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e; where
-/// output is `fresh` it is not read. The keys are summed by themselves first: one chain over all tiles would gather the
-/// rounding errors of its whole length.
+/// output is `fresh` it is not read. Weights outside of a run's vectors are zero. The keys are summed by themselves first:
+/// one chain over all tiles would gather the rounding errors of its whole length.
 template <int Columns>
-[[gnu::noinline]] void output_group(float const* weights, long keys, tile_view value, vec const (&rescale)[tuning.vectors],
+[[gnu::noinline]] void output_group(float const* weights, kept_keys const& keys, tile_view value, vec const (&rescale)[tuning.vectors],
                                     float* output, bool fresh, next_lines soon) {
   constexpr int V = tuning.vectors;
   vec sum[Columns][V];
@@ -108,19 +116,23 @@ template <int Columns>
   for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
-  float const* row = value.data;
-  in_turns(keys, soon, [&](long t) __attribute__((always_inline)) {
-    vec p[V];
+  for (key_run const& run : keys)
+    with_vectors(run.vectors, [&]<int First, int Count>() __attribute__((always_inline)) {
+      long const before = run.first - keys.first();
+      float const *row = value.data + before * value.row, *weight = weights + before * panel_rows + First * lanes;
+      in_turns(run.count, soon, [&](long) __attribute__((always_inline)) {
+        vec p[Count];
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) p[v] = load(weights + t * panel_rows + v * lanes);
+        for (int v = 0; v < Count; ++v) p[v] = load(weight + v * lanes);
 #pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e) {
-      vec const x(row[e]);
+        for (int e = 0; e < Columns; ++e) {
+          vec const x(row[e]);
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[e][v] = fma(p[v], x, sum[e][v]);
-    }
-    row += value.row;
-  });
+          for (int v = 0; v < Count; ++v) sum[e][First + v] = fma(p[v], x, sum[e][First + v]);
+        }
+        row += value.row, weight += panel_rows;
+      });
+    });
 #pragma GCC unroll 8
   for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
@@ -132,15 +144,17 @@ template <int Columns>
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first
 /// term left out where output is `fresh`.
-inline void output_products(float const* weights, long keys, tile_view value, long width,
+inline void output_products(float const* weights, kept_keys const& keys, tile_view value, long width,
                             vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
+  long lines = 0;
+  for (key_run const& run : keys) lines += run.vectors.empty() ? 0 : lines_in_turns(run.count);
   long const groups = (width + tuning.group - 1) / tuning.group;
   long e = 0;
   for (long g = 0; g < groups; ++g) {
     long const columns = (width - e + groups - g - 1) / (groups - g); // groups as equal as they can be
     tile_view const part{value.data + e, value.row};
     float* const to = output + e * panel_rows;
-    next_lines const soon = ahead.next(lines_in_turns(keys));
+    next_lines const soon = ahead.next(lines);
     switch (columns) {
     case 6: output_group<6>(weights, keys, part, rescale, to, fresh, soon); break;
     case 5: output_group<5>(weights, keys, part, rescale, to, fresh, soon); break;

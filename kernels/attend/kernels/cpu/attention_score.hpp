@@ -4,6 +4,7 @@
 #include <attend/kernels/classify.hpp>
 #include <attend/kernels/cpu/attention_problem.hpp>
 #include <attend/kernels/cpu/attention_scratch.hpp>
+#include <attend/kernels/cpu/kept_keys.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
 #include <algorithm>
 
@@ -32,34 +33,28 @@ tile kept_of(Score const& score, row_range<B> const& rows, long first, long end)
   return kept_of<Empty>(score, at);
 }
 
-/// Consecutive keys and what a panel keeps of them.
-struct key_run {
-  long first, count;
-  tile kept;
-};
+/// The vectors of a panel that have rows.
+template <int B>
+vector_range vectors_of(row_range<B> const& panel) {
+  return {0, static_cast<int>((panel.count + lanes - 1) / lanes)};
+}
 
-/// The runs of a block from the first key that some row of a panel may keep to the last such key.
-class kept_keys {
-public:
-  key_run const* begin() const { return run_; }
-  key_run const* end() const { return run_ + runs_; }
-  bool empty() const { return runs_ == 0; }
-  long first() const { return run_[0].first; }
-  long count() const { return run_[runs_ - 1].first + run_[runs_ - 1].count - run_[0].first; }
-
-  /// Keys that follow the ones added last.
-  void add(long first, long end, tile kept) {
-    if (runs_ > 0 && run_[runs_ - 1].kept == kept) run_[runs_ - 1].count += end - first;
-    else if (runs_ > 0 || kept != tile::none) run_[runs_++] = {first, end - first, kept};
-  }
-  void leave_out_the_end() {
-    if (runs_ > 0 && run_[runs_ - 1].kept == tile::none) --runs_;
-  }
-
-private:
-  key_run run_[(tuning.key_block + tuning.group - 1) / tuning.group];
-  int runs_ = 0;
-};
+/// The vectors of a panel whose rows may keep some of the keys from `first` up to `end`, of which the panel keeps some.
+template <class Empty, int B, class Score>
+vector_range vectors_that_keep(Score const& score, row_range<B> const& panel, long first, long end) {
+  constexpr int V = tuning.vectors;
+  vector_range range = vectors_of(panel);
+  auto const keeps = [&](int v) {
+    row_range<B> rows = panel;
+    rows.first += v * lanes, rows.count = std::min<long>(panel.count - v * lanes, lanes);
+    return kept_of<Empty>(score, rows, first, end) != tile::none;
+  };
+  while (range.first < range.end && !keeps(range.first)) ++range.first;
+  if (range.empty()) return no_vectors;
+  while (!keeps(range.end - 1)) --range.end;
+  if (range.first > 0 && range.end < V) range.first > V - range.end ? range.end = V : range.first = 0; // as products know them
+  return range;
+}
 
 template <class Empty, long Step, int B, class Score>
 void divide(kept_keys& runs, Score const& score, row_range<B> const& panel, long first, long end, tile kept) {
@@ -67,7 +62,10 @@ void divide(kept_keys& runs, Score const& score, row_range<B> const& panel, long
     long const groups = (end - first + Step - 1) / Step, middle = first + (groups + 1) / 2 * Step;
     divide<Empty, Step>(runs, score, panel, first, middle, kept_of<Empty>(score, panel, first, middle));
     divide<Empty, Step>(runs, score, panel, middle, end, kept_of<Empty>(score, panel, middle, end));
-  } else runs.add(first, end, kept);
+    return;
+  }
+  vector_range const vectors = kept == tile::all ? vectors_of(panel) : kept == tile::none ? no_vectors : vectors_that_keep<Empty>(score, panel, first, end);
+  runs.add({first, end - first, vectors.empty() ? tile::none : kept, vectors});
 }
 
 /// Divides a block of keys, of which a panel and its neighbours keep `kept`, by what this panel keeps: into multiples of
@@ -81,19 +79,19 @@ template <class Empty, long Step, int B, class Score>
       runs.leave_out_the_end();
       return runs;
     }
-  runs.add(first, end, kept);
+  runs.add({first, end - first, kept, vectors_of(panel)});
   return runs;
 }
 
-/// scores (keys, panel_rows) = score(scores), and the largest of each row, a NaN left out. `Factor`: a float that scores
-/// are multiplied by first, or nothing.
+/// scores (keys, panel_rows) = score(scores) in some vectors, and the largest of each row, a NaN left out. `Factor`: a
+/// float that scores are multiplied by first, or nothing.
 template <int B, class Score, class... Factor>
-[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys,
+[[gnu::noinline]] void apply_score(Score const& score, row_range<B> const& panel, long first_key, long keys, vector_range vectors,
                                    float* scores, vec (&largest)[tuning.vectors], Factor... factor) {
   Score const f = score; // nobody else's: what is stored below does not change its numbers
   lane_axis<B, B + 2> at;
   for (int i = 0; i < B; ++i) at.at[i] = panel.batch[i];
-  for (int v = 0; v < tuning.vectors; ++v) {
+  for (int v = vectors.first; v < vectors.end; ++v) {
     long const left = panel.count - v * lanes;
     if (left <= 0) break; // what stands there is of no row
     at.at[B] = panel.first + v * lanes;
@@ -115,7 +113,7 @@ template <int B, class Weighing>
 void weigh(Weighing const& weighing, long first_key, long keys, row_range<B> const& panel, float* weights) {
   if constexpr (!std::is_same_v<Weighing, argument<0>>) {
     vec unused[tuning.vectors];
-    apply_score(weighing, panel, first_key, keys, weights, unused);
+    apply_score(weighing, panel, first_key, keys, vectors_of(panel), weights, unused);
   }
 }
 

@@ -2,7 +2,9 @@
 // The online softmax on one panel: rows lie along the lanes, so nothing is summed across them.
 #pragma once
 #include <attend/kernels/cpu/attention_scratch.hpp>
+#include <attend/kernels/cpu/kept_keys.hpp>
 #include <attend/kernels/cpu/simd_math.hpp>
+#include <algorithm>
 
 #ifdef __CUDACC__
 #pragma nv_diagnostic push
@@ -13,22 +15,21 @@ namespace attend::kernels::cpu {
 inline namespace ATTEND_DETAIL_ISA {
 namespace detail {
 
-/// scores = exp(scores - m), row by row; `total`: their sums.
-template <bool Coarse>
-inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
-  constexpr int V = tuning.vectors, together = 4 / V; // four chains
-  [[maybe_unused]] without_denormals<> const fast;
+/// exp(scores - m) of V vectors of `keys` rows; `total` takes in their sums.
+template <bool Coarse, int V>
+[[gnu::noinline]] inline void exponentials_of_run(float* scores, long keys, vec const* m, vec* total) {
+  constexpr int together = std::max(4 / V, 1); // four chains or so
   vec sums[together * V];
   for (vec& s : sums) s = vec(0.0f);
   auto const weigh = [&]<int Keys>(std::integral_constant<int, Keys>, long j) __attribute__((always_inline)) {
     float* const here = scores + j * panel_rows;
     vec x[Keys * V];
 #pragma GCC unroll 16
-    for (int i = 0; i < Keys * V; ++i) x[i] = load(here + i * lanes) - m[i % V];
+    for (int i = 0; i < Keys * V; ++i) x[i] = load(here + i / V * panel_rows + i % V * lanes) - m[i % V];
     exp_negative<Coarse>(x);
 #pragma GCC unroll 16
     for (int i = 0; i < Keys * V; ++i) {
-      store(here + i * lanes, x[i]);
+      store(here + i / V * panel_rows + i % V * lanes, x[i]);
       sums[i] = sums[i] + x[i];
     }
   };
@@ -36,9 +37,19 @@ inline void exponentials(float* scores, long keys, vec const (&m)[tuning.vectors
   for (; j + together <= keys; j += together) weigh(std::integral_constant<int, together>{}, j);
   if constexpr (together > 1)
     for (; j < keys; ++j) weigh(std::integral_constant<int, 1>{}, j);
-  for (int v = 0; v < V; ++v) {
-    total[v] = sums[v];
-    for (int i = V; i < together * V; i += V) total[v] = total[v] + sums[i + v];
+  for (int i = 0; i < together * V; ++i) total[i % V] = total[i % V] + sums[i];
+}
+
+/// scores = exp(scores - m), row by row, and zero outside of each run's vectors; `total`: their sums.
+template <bool Coarse>
+inline void exponentials(float* scores, kept_keys const& keys, vec const (&m)[tuning.vectors], vec (&total)[tuning.vectors]) {
+  [[maybe_unused]] without_denormals<> const fast;
+  for (vec& t : total) t = vec(0.0f);
+  for (key_run const& run : keys) {
+    float* const here = scores + (run.first - keys.first()) * panel_rows;
+    int const first = run.vectors.first;
+    with_count(run.vectors, [&]<int V>() { exponentials_of_run<Coarse, V>(here + first * lanes, run.count, m + first, total + first); });
+    fill_outside(run.vectors, here, run.count, 0.0f);
   }
 }
 

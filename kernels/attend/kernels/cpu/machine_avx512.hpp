@@ -156,6 +156,15 @@ struct machine {
     auto const x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
     return {reinterpret_cast<words>(_mm512_unpacklo_epi16(x, y)), reinterpret_cast<words>(_mm512_unpackhi_epi16(x, y))};
   }
+  /// The same in their order: the first half of them, and the second.
+  static two_words in_order(words a, words b) {
+    using shorts = std::int16_t __attribute__((vector_size(64)));
+    constexpr shorts first = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    constexpr shorts second = {16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63};
+    auto const x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+    return {reinterpret_cast<words>(_mm512_permutex2var_epi16(x, reinterpret_cast<__m512i>(first), y)),
+            reinterpret_cast<words>(_mm512_permutex2var_epi16(x, reinterpret_cast<__m512i>(second), y))};
+  }
   /// Pairs of bf16, rounded to nearest even.
   static words to_pairs(floats first, floats second) {
     using shorts = std::int16_t __attribute__((vector_size(64)));
