@@ -41,6 +41,20 @@ TYPED_TEST(few_queries, depth_and_width_of_any_number) {
     }
 }
 
+// The maximum that weights are made with stays behind by a little, and is caught up with by more.
+TYPED_TEST(few_queries, scores_that_rise_and_fall) {
+  auto const q = attend::normal<TypeParam>(s = 5, d = 24);
+  auto const k = attend::normal<TypeParam>(t = 700, d = 24);
+  auto const v = attend::normal<TypeParam>(t = 700, e = 40);
+  for (float slope : {0.01f, 0.2f, 3.f, -0.1f}) {
+    auto const x = q * transpose(k) / 8 + slope * index(t);
+    auto const expr = softmax(x) * v;
+    auto const [o, l] = evaluate(expr, logsumexp(x));
+    expect_within(oracle(expr), o, "slope " + std::to_string(slope));
+    expect_within(oracle(logsumexp(x)), l, "log-sum-exps of slope " + std::to_string(slope));
+  }
+}
+
 TYPED_TEST(few_queries, heads_that_share_keys) {
   auto const q = attend::normal<TypeParam>(b = 2, n = 12, s = 1, d = 32);
   auto const k = attend::normal<TypeParam>(b = 2, t = 500, g = 3_c, d = 32); // a cache with heads in the middle

@@ -89,8 +89,8 @@ public:
           if (at_once) done(panel, range);
           continue;
         }
-        if (end == keys_) want_rows(ahead_, slice_at(c_.problem.out, range.batch), range.first, range.count, width_);
         if (!panel.ready) {
+          want_rows(ahead_, slice_at(c_.problem.out, range.batch), range.first, range.count, width_);
           begin(panel, range);
           want_queries(rows_of(first + p + 1), next);
         }

@@ -25,6 +25,7 @@ namespace detail {
 inline constexpr long few_block = 32; // keys between two rescales
 inline constexpr long few_keys = 256; // of a part at least
 inline constexpr long few_most = 64;  // rows that see the same keys
+inline constexpr float few_slack = 5; // by which scores may exceed the maximum that weights are made with
 
 /// Whether a problem has so few rows that vectors along them would be empty for the most part, or threads without work.
 template <class T, class Out, int B>
@@ -35,15 +36,15 @@ bool has_few_rows(attention_problem<T, Out, B> const& p, key_batch<B> const& bat
   return 3 * p.rows * batch.repeats < 2 * panels * panel_rows || batch.count * panels < 2 * threads();
 }
 
-/// What one part of the keys came to: for each row its maximum, its sum and its output, not yet divided.
+/// What one part of the keys came to: for each row its maximum, its sums and its output, not yet divided.
 struct few_part {
+  float* sum;    // (rows, lanes)
   float* max;    // (rows)
-  float* sum;    // (rows)
   float* output; // (rows, width rounded up to pairs of vectors)
 
-  static long floats(long rows, long width) { return rows * (2 + padded(width)); }
+  static long floats(long rows, long width) { return rows * (lanes + 1 + padded(width)); }
   static long padded(long n) { return (n + 2 * lanes - 1) / (2 * lanes) * (2 * lanes); }
-  few_part(float* memory, long rows) : max(memory), sum(memory + rows), output(memory + 2 * rows) {}
+  few_part(float* memory, long rows) : sum(memory), max(memory + rows * lanes), output(max + rows) {}
 };
 
 // Elements come two vectors at a time, in the order that costs the least: for bf16 the even ones, then the odd ones. As
@@ -71,6 +72,24 @@ long place_in_pairs(long i, long extent) {
   return i / pair * pair + i % 2 * lanes + i % pair / 2;
 }
 
+/// Asks for lines of memory in the order in which they lie, as evenly as elements are worked on.
+class paced_lines {
+public:
+  explicit paced_lines(float lines_per_element) : rate_(lines_per_element) {}
+  template <class T>
+  void want(T const* first, long stride, long rows, long columns) { ahead_.want(first, stride, rows, columns); }
+  void worked_on(long elements) {
+    due_ += rate_ * static_cast<float>(elements);
+    auto const lines = static_cast<long>(due_);
+    due_ -= static_cast<float>(lines);
+    ahead_.ask(lines);
+  }
+
+private:
+  lines_ahead ahead_;
+  float rate_, due_ = 0;
+};
+
 /// Scores of R rows of queries (depth, a multiple of a pair, apart) against lanes / R keys: row r's follow one another in
 /// lanes r * lanes / R and on. Keys past `count` repeat the last.
 template <int R, class T>
@@ -83,10 +102,12 @@ template <int R, class T>
   for (int i = 0; i < lanes; ++i) sum[i] = vec(0.0f);
 #pragma GCC unroll 16
   for (int j = 0; j < K; ++j) row[j] = key + std::min<long>(j, count - 1) * stride;
-  constexpr int together = R == 1 ? 1 : K; // keys that share what is loaded of a query: as the registers allow
-  auto const add = [&](long d, auto... n) __attribute__((always_inline)) {
+  // One row of queries reads each key to its end before the next, in the order in which memory comes fastest; several share
+  // what is loaded of neighbouring keys.
+  constexpr int together = R == 1 ? 1 : K;
 #pragma GCC unroll 16
-    for (int first = 0; first < K; first += together) {
+  for (int first = 0; first < K; first += together) {
+    auto const add = [&](long d, auto... n) __attribute__((always_inline)) {
       vec k[2][together];
 #pragma GCC unroll 16
       for (int j = 0; j < together; ++j) {
@@ -101,11 +122,11 @@ template <int R, class T>
 #pragma GCC unroll 16
           for (int j = 0; j < together; ++j) sum[r * K + first + j] = fma(q, k[half][j], sum[r * K + first + j]);
         }
-    }
-  };
-  long d = 0;
-  for (; d + pair <= depth; d += pair) add(d);
-  if (d < depth) add(d, static_cast<int>(depth - d));
+    };
+    long d = 0;
+    for (; d + pair <= depth; d += pair) add(d);
+    if (d < depth) add(d, static_cast<int>(depth - d));
+  }
   return sums(sum);
 }
 
@@ -113,7 +134,7 @@ template <int R, class T>
 /// e, of which the last may be partly there.
 template <int R, int P, class T>
 inline void add_values(float const (*weights)[few_block], T const* value, long stride, long keys, float const* rescale,
-                       long width, float* output, long apart, lines_ahead& ahead, int lines) {
+                       long width, float* output, long apart, paced_lines& ahead) {
   vec sum[R][2 * P];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
@@ -121,7 +142,7 @@ inline void add_values(float const (*weights)[few_block], T const* value, long s
     for (int i = 0; i < 2 * P; ++i) sum[r][i] = load(output + r * apart + i * lanes) * vec(rescale[r]);
   auto const add = [&](auto... n) __attribute__((always_inline)) {
     for (long j = 0; j < keys; ++j) {
-      if (j % lanes == 0) ahead.ask(lines);
+      if (j % 4 == 0) ahead.worked_on(4 * P * pair);
       T const* const from = value + j * stride;
       vec v[2 * P];
 #pragma GCC unroll 4
@@ -145,14 +166,14 @@ inline void add_values(float const (*weights)[few_block], T const* value, long s
     for (int i = 0; i < 2 * P; ++i) store(output + r * apart + i * lanes, sum[r][i]);
 }
 
-/// scores (rows, few_block) of all rows against a block of keys. `lines` are asked for with every group of keys.
+/// scores (rows, few_block) of all rows against a block of keys.
 template <class T>
 [[gnu::noinline]] void few_scores(float const* query, long rows, T const* key, long stride, long keys, long depth,
-                                  float (*scores)[few_block], lines_ahead& ahead, int lines) {
+                                  float (*scores)[few_block], paced_lines& ahead) {
   auto const group = [&]<int R>(std::integral_constant<int, R>, long first) __attribute__((always_inline)) {
     constexpr int K = lanes / R;
     for (long j = 0; j < keys; j += K) {
-      if (j % lanes == 0) ahead.ask(lines);
+      ahead.worked_on(K * depth);
       alignas(64) float found[lanes];
       store(found, key_products<R>(query + first * few_part::padded(depth), key + j * stride, stride, keys - j, depth));
       for (int r = 0; r < R; ++r) std::memcpy(scores[first + r] + j, found + r * K, K * sizeof(float));
@@ -166,16 +187,16 @@ template <class T>
 /// output (rows, width) = output * rescale + weights (rows, keys) times value (keys, width).
 template <class T>
 [[gnu::noinline]] void few_outputs(float const (*weights)[few_block], float const* rescale, long rows, T const* value, long stride,
-                                   long keys, long width, float* output, lines_ahead& ahead, int lines) {
+                                   long keys, long width, float* output, paced_lines& ahead) {
   long const apart = few_part::padded(width);
   auto const group = [&]<int R>(std::integral_constant<int, R>, long r) {
     long e = 0;
-    constexpr int P = R == 1 ? 4 : 1;
+    constexpr int P = R == 1 ? 4 : lanes == 16 ? 2 : 1; // as the registers allow
     if constexpr (P > 1)
       for (; e + P * pair <= apart; e += P * pair)
-        add_values<R, P>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
+        add_values<R, P>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead);
     for (; e < apart; e += pair)
-      add_values<R, 1>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead, lines);
+      add_values<R, 1>(weights + r, value + e, stride, keys, rescale + r, width - e, output + r * apart + e, apart, ahead);
   };
   long r = 0;
   for (; r + 4 <= rows; r += 4) group(std::integral_constant<int, 4>{}, r);
@@ -197,17 +218,21 @@ template <int B, class F>
   }
 }
 
-/// Scores of a block become weights; the row's maximum and sum take them in. What the output so far is then worth.
+/// Scores of a block become weights; the row's maximum, which may stay behind, and its sums, one a lane, take them in. What
+/// the output so far is then worth.
 template <class Empty>
-[[gnu::noinline]] inline float weights_of_row(float* scores, long keys, float& max, float& sum) {
+[[gnu::noinline]] inline float weights_of_row(float* scores, long keys, float& max, float* sum) {
   if constexpr (std::is_void_v<Empty>) return 1;
   else {
     constexpr int N = few_block / lanes;
     std::fill(scores + keys, scores + few_block, -__builtin_inff());
-    vec x[N], largest(-__builtin_inff()), total(0.0f);
-    for (int i = 0; i < N; ++i) largest = max_second(x[i] = load(scores + i * lanes), largest);
+    vec x[N], total(0.0f);
+    mask higher(false);
+    for (int i = 0; i < N; ++i) x[i] = load(scores + i * lanes), higher = higher || x[i] > vec(max + few_slack);
     float now = max;
-    for (int i = 0; i < lanes; ++i) now = largest[i] > now ? largest[i] : now;
+    if (any(higher))
+      for (vec const& y : x)
+        for (int i = 0; i < lanes; ++i) now = y[i] > now ? y[i] : now;
     float const m = now == -__builtin_inff() ? 0.0f : now;
     vec change[1] = {vec(max - m)};
     exp_negative<false>(change);
@@ -217,10 +242,8 @@ template <class Empty>
       store(scores + i * lanes, x[i]);
       total = total + x[i];
     }
-    float of_block = 0;
-    for (int i = 0; i < lanes; ++i) of_block += total[i];
     max = now;
-    sum = sum * change[0][0] + of_block;
+    store(sum, fma(load(sum), change[0], total));
     return change[0][0];
   }
 }
@@ -236,22 +259,21 @@ class attending_few {
   few_part const& part_;
   matrix_slice<T const> const key_, value_;
   long const width_ = few_part::padded(p_.width);
-  lines_ahead ahead_;
 
-  void step(long rows, long block, long keys, int lines) {
+  void step(long rows, long block, long keys, paced_lines& ahead) {
     bool some = false;
     for (long r = 0; r < rows; ++r) some = some || kept_of<Empty>(score_, at_row_(r), block, block + keys) != tile::none;
     if (!some) return;
     alignas(64) float scores[few_most][few_block];
     float rescale[few_most];
-    few_scores(query_, rows, key_.data + block * key_.row, key_.row, keys, p_.depth, scores, ahead_, lines);
+    few_scores(query_, rows, key_.data + block * key_.row, key_.row, keys, p_.depth, scores, ahead);
     for (long r = 0; r < rows; ++r) {
       row_range<B> const row = at_row_(r);
       apply_along_keys(score_, row, block, keys, scores[r]);
-      rescale[r] = weights_of_row<Empty>(scores[r], keys, part_.max[r], part_.sum[r]);
+      rescale[r] = weights_of_row<Empty>(scores[r], keys, part_.max[r], part_.sum + r * lanes);
       apply_along_keys(weighing_, row, block, keys, scores[r]);
     }
-    few_outputs(scores, rescale, rows, value_.data + block * value_.row, value_.row, keys, p_.width, part_.output, ahead_, lines);
+    few_outputs(scores, rescale, rows, value_.data + block * value_.row, value_.row, keys, p_.width, part_.output, ahead);
   }
 
 public:
@@ -271,18 +293,17 @@ public:
             load_number<float>(q.data[row.first * q.row + d * q.column]) * static_cast<float>(p_.scale);
     }
     std::fill_n(part_.max, rows, -__builtin_inff());
-    std::fill_n(part_.sum, rows, 0.0f);
+    std::fill_n(part_.sum, rows * lanes, 0.0f);
     std::fill_n(part_.output, rows * width_, 0.0f);
     // The next block is asked for evenly over the passes on this one, so that reading never waits for computing.
-    long const bytes = (p_.depth + p_.width) * static_cast<long>(sizeof(T)), groups = rows / 4 + rows % 4;
-    long const passes = groups * (1 + (width_ + pair - 1) / pair);
-    int const lines = static_cast<int>((bytes * lanes / 64 + passes - 1) / passes);
+    long const groups = rows / 4 + rows % 4, lines = ((p_.depth + p_.width) * static_cast<long>(sizeof(T)) + 63) / 64;
+    float const rate = static_cast<float>(lines) / static_cast<float>(std::max(groups * (p_.depth + width_), 1l));
     for (long block = first; block < end; block += few_block) {
       long const keys = std::min(few_block, end - block), next = std::min(few_block, end - block - keys);
-      ahead_ = {};
-      ahead_.want(value_.data + (block + keys) * value_.row, value_.row, next, p_.width);
-      ahead_.want(key_.data + (block + keys) * key_.row, key_.row, next, p_.depth);
-      step(rows, block, keys, lines);
+      paced_lines ahead(rate);
+      ahead.want(value_.data + (block + keys) * value_.row, value_.row, next, p_.width);
+      ahead.want(key_.data + (block + keys) * key_.row, key_.row, next, p_.depth);
+      step(rows, block, keys, ahead);
     }
   }
 };
@@ -304,7 +325,7 @@ template <class Empty, class T, class Out, int B, class Weighing, class Gain, cl
     if constexpr (!std::is_void_v<Empty>) {
       share[0] = vec(max == -__builtin_inff() ? 0.0f : part.max[r] - max);
       exp_negative<false>(share);
-      sum += part.sum[r] * share[0][0];
+      for (int lane = 0; lane < lanes; ++lane) sum += part.sum[r * lanes + lane] * share[0][0];
     } else share[0] = vec(1.0f);
     for (long e = 0; e < width; e += lanes) {
       vec const x = load(part.output + r * width + e) * share[0];
