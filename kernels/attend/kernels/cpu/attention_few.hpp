@@ -72,7 +72,8 @@ long place_in_pairs(long i, long extent) {
   return i / pair * pair + i % 2 * lanes + i % pair / 2;
 }
 
-/// Asks for lines of memory in the order in which they lie, as evenly as elements are worked on.
+/// Asks for lines of memory in the order in which they lie, as evenly as elements are worked on. All of memory's bandwidth
+/// needs more lines on their way than the nearest cache waits for.
 class paced_lines {
 public:
   explicit paced_lines(float lines_per_element) : rate_(lines_per_element) {}
@@ -82,7 +83,7 @@ public:
     due_ += rate_ * static_cast<float>(elements);
     auto const lines = static_cast<long>(due_);
     due_ -= static_cast<float>(lines);
-    ahead_.ask(lines);
+    ahead_.ask<cache_level::second>(lines);
   }
 
 private:

@@ -11,8 +11,9 @@ namespace detail {
 class next_lines {
 public:
   next_lines(char const* first, long step) : at_(first), step_(step) {}
+  template <cache_level Level = cache_level::nearest>
   void ask() {
-    prefetch(at_);
+    prefetch<Level>(at_);
     at_ += step_;
   }
 
@@ -44,11 +45,12 @@ public:
     return lines;
   }
   /// Asks for so many.
+  template <cache_level Level = cache_level::nearest>
   void ask(long lines) {
     while (lines > 0 && waiting_ > 0) {
       next_lines next(now().at, now().step);
       long const taken = take(lines);
-      for (long i = 0; i < taken; ++i) next.ask();
+      for (long i = 0; i < taken; ++i) next.ask<Level>();
       lines -= taken;
     }
   }

@@ -104,8 +104,13 @@ template <int Line, int Columns>
 }
 /// Lane i: the sum of the lanes of x[i], for `lanes` vectors.
 inline vec sums(vec const* x) { return machine::sums(reinterpret_cast<machine::floats const*>(x)); }
-/// Asks for the cache line of p. Inlined at once: g++ takes the function for one without effects, and leaves calls of it out.
-[[gnu::always_inline]] inline void prefetch(void const* p) { __builtin_prefetch(p, 0, 3); }
+/// Asks for the cache line of p: into the nearest cache, or into the second, which waits for more lines at once. Inlined at
+/// once: g++ takes the function for one without effects, and leaves calls of it out.
+enum class cache_level { nearest, second };
+template <cache_level Level = cache_level::nearest>
+[[gnu::always_inline]] inline void prefetch(void const* p) {
+  __builtin_prefetch(p, 0, Level == cache_level::nearest ? 3 : 2);
+}
 
 namespace detail {
 template <class V, class T>
