@@ -65,7 +65,11 @@ public:
   static constexpr int panels_of_16_bits = tuning_bf16.panels;
   static constexpr bool rounds_weights = true;
   static constexpr bool leaves_factor = true;
-  static constexpr int slack = 5;
+#ifdef ATTEND_DETAIL_MATRIX_TILES
+  static constexpr int slack = 5; // rescaling is a pass of its own; else the largest weight is 1, which needs no rounding
+#else
+  static constexpr int slack = 0;
+#endif
   using session = tile_session;
 
   explicit in_bf16(double scale) {
