@@ -164,6 +164,16 @@ template <int Rows, int First, int V, int Sums, class Word>
   }
 }
 
+/// step(i) for i in [0, n): four at a time if it is on V vectors, all of a panel.
+template <int V, class Step>
+[[gnu::always_inline]] inline void by_fours(long n, Step const& step) {
+  if constexpr (V == tuning.vectors)
+#pragma GCC unroll 4
+    for (long i = 0; i < n; ++i) step(i);
+  else
+    for (long i = 0; i < n; ++i) step(i);
+}
+
 /// group.operator()<Rows>(i, count) for neighbouring rows of a product: `count` from row i on, computed like `Rows`.
 template <class Group>
 [[gnu::always_inline]] inline void in_row_groups(long rows, lines_ahead& ahead, Group const& group) {
@@ -192,9 +202,9 @@ template <int V>
     bf16 const* row[Rows];
 #pragma GCC unroll 8
     for (int j = 0; j < Rows; ++j) row[j] = key.data + (i + (j < count ? j : count - 1)) * key.row; // past the end the last again
-#pragma GCC unroll 4
-    for (long d = 0; d < depth; d += 2)
-      add_pairs<Rows, 0, V>(query + d / 2 * panel_rows, [&](int j) __attribute__((always_inline)) { return row[j] + d; }, sum);
+    by_fours<V>((depth + 1) / 2, [&](long d) __attribute__((always_inline)) {
+      add_pairs<Rows, 0, V>(query + d * panel_rows, [&](int j) __attribute__((always_inline)) { return row[j] + 2 * d; }, sum);
+    });
 #pragma GCC unroll 8
     for (int j = 0; j < Rows; ++j) {
       if (j == count) break;
@@ -225,9 +235,10 @@ inline void pair_outputs(std::uint32_t const* weights, kept_keys const& keys, bf
         long const before = (run.first - keys.first()) / 2, count_of_pairs = (run.count + 1) / 2;
         bf16 const* row = value.data + before * value.row + 2 * i;
         std::uint32_t const* weight = weights + before * panel_rows + First * lanes;
-#pragma GCC unroll 4
-        for (long t = 0; t < count_of_pairs; ++t, row += value.row, weight += panel_rows)
+        by_fours<Count>(count_of_pairs, [&](long) __attribute__((always_inline)) {
           add_pairs<Rows, First, Count>(weight, [&](int j) __attribute__((always_inline)) { return row + 2 * j; }, sum);
+          row += value.row, weight += panel_rows;
+        });
       });
 #pragma GCC unroll 8
     for (int j = 0; j < Rows; ++j) {

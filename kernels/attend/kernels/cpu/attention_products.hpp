@@ -24,20 +24,27 @@ struct tile_view {
   tile_view from(long i) const { return {data + i * row, row}; }
 };
 
-/// step(i) for i in [0, n), with a line of memory asked for at every other one.
-template <class Step>
+/// step(i) for i in [0, n), with a line of memory asked for at every other one. Steps on V vectors, fewer than a panel's, are
+/// not worth the code of four at a time.
+template <int V, class Step>
 [[gnu::always_inline]] inline void in_turns(long n, next_lines& soon, Step const& step) {
   long i = 0;
-  for (; i + 4 <= n; i += 4) { // beside two products a cycle there is little room for counting
-    soon.ask();
-    step(i), step(i + 1);
-    soon.ask();
-    step(i + 2), step(i + 3);
-  }
-  for (long left = n % 4; left > 0; --left) step(i++);
+  if constexpr (V == tuning.vectors)
+    for (; i + 4 <= n; i += 4) { // beside two products a cycle there is little room for counting
+      soon.ask();
+      step(i), step(i + 1);
+      soon.ask();
+      step(i + 2), step(i + 3);
+    }
+  else
+    for (; i + 2 <= n; i += 2) {
+      soon.ask();
+      step(i), step(i + 1);
+    }
+  for (; i < n; ++i) step(i);
 }
 /// How many lines that asks for.
-constexpr long lines_in_turns(long n) { return n / 4 * 2; }
+constexpr long lines_in_turns(long n, int V) { return V < tuning.vectors ? n / 2 : n / 4 * 2; }
 
 /// scores[j] = query . key row j for `Keys` rows, of which the first `count` are there, and V vectors; the largest enter
 /// `largest`.
@@ -52,7 +59,7 @@ template <int Keys, int V>
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
   }
-  in_turns(depth, soon, [&](long d) __attribute__((always_inline)) {
+  in_turns<V>(depth, soon, [&](long d) __attribute__((always_inline)) {
     vec q[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) q[v] = load(query + d * panel_rows + v * lanes);
@@ -86,7 +93,7 @@ template <int V>
   for (long j = 0; j < keys;) {
     tile_view const rows = key.from(j);
     float* const to = scores + j * panel_rows;
-    next_lines const soon = ahead.next(lines_in_turns(depth));
+    next_lines const soon = ahead.next(lines_in_turns(depth, V));
     long const left = keys - j;
     if (left > most + few) score_group<most, V>(query, depth, rows, most, to, largest, soon), j += most;
     else if (left > some && left <= most) score_group<most, V>(query, depth, rows, left, to, largest, soon), j += most;
@@ -116,11 +123,13 @@ template <int Columns>
   for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
+  constexpr bool often = Columns + 1 >= tuning.group; // fewer columns are rare: they take the zeros of the other vectors along
   for (key_run const& run : keys)
-    with_vectors(run.vectors, [&]<int First, int Count>() __attribute__((always_inline)) {
+    with_vectors(often || run.vectors.empty() ? run.vectors : vector_range{}, [&]<int First, int Count>() __attribute__((always_inline)) {
+      if constexpr (!often && Count < V) return;
       long const before = run.first - keys.first();
       float const *row = value.data + before * value.row, *weight = weights + before * panel_rows + First * lanes;
-      in_turns(run.count, soon, [&](long) __attribute__((always_inline)) {
+      in_turns<Count>(run.count, soon, [&](long) __attribute__((always_inline)) {
         vec p[Count];
 #pragma GCC unroll 8
         for (int v = 0; v < Count; ++v) p[v] = load(weight + v * lanes);
@@ -147,7 +156,7 @@ template <int Columns>
 inline void output_products(float const* weights, kept_keys const& keys, tile_view value, long width,
                             vec const (&rescale)[tuning.vectors], float* output, bool fresh, lines_ahead& ahead) {
   long lines = 0;
-  for (key_run const& run : keys) lines += run.vectors.empty() ? 0 : lines_in_turns(run.count);
+  for (key_run const& run : keys) lines += lines_in_turns(run.count, run.vectors.end - run.vectors.first);
   long const groups = (width + tuning.group - 1) / tuning.group;
   long e = 0;
   for (long g = 0; g < groups; ++g) {
