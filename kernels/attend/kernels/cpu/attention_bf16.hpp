@@ -187,6 +187,14 @@ template <class Group>
   }
 }
 
+template <int Rows, int V>
+[[gnu::always_inline]] inline void set_to_zero(vec (&sum)[Rows][V]) {
+#pragma GCC unroll 8
+  for (int j = 0; j < Rows; ++j)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+}
+
 /// scores (keys, panel_rows) = key times V vectors of the query; `largest` takes in those of each row.
 template <int V>
 [[gnu::noinline]] inline void pair_scores(std::uint32_t const* query, long depth, bf16_rows key, long keys, float* scores, vec* largest, lines_ahead& ahead) {
@@ -195,10 +203,7 @@ template <int V>
   for (int v = 0; v < V; ++v) m[v] = largest[v];
   in_row_groups(keys, ahead, [&]<int Rows>(long i, long count) __attribute__((always_inline)) {
     vec sum[Rows][V];
-#pragma GCC unroll 8
-    for (int j = 0; j < Rows; ++j)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+    set_to_zero(sum);
     bf16 const* row[Rows];
 #pragma GCC unroll 8
     for (int j = 0; j < Rows; ++j) row[j] = key.data + (i + (j < count ? j : count - 1)) * key.row; // past the end the last again
@@ -226,10 +231,7 @@ inline void pair_outputs(std::uint32_t const* weights, kept_keys const& keys, bf
   constexpr int V = tuning.vectors;
   in_row_groups(width, ahead, [&]<int Rows>(long i, long count) __attribute__((always_inline)) {
     vec sum[Rows][V];
-#pragma GCC unroll 8
-    for (int j = 0; j < Rows; ++j)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+    set_to_zero(sum);
     for (key_run const& run : keys) // each but the last an even number
       with_vectors(run.vectors, [&]<int First, int Count>() __attribute__((always_inline)) {
         long const before = (run.first - keys.first()) / 2, count_of_pairs = (run.count + 1) / 2;

@@ -3,7 +3,6 @@
 #pragma once
 #include <attend/kernels/classify.hpp>
 #include <attend/kernels/cpu/attention_tuning.hpp>
-#include <type_traits>
 #include <utility>
 
 namespace attend::kernels::cpu {

@@ -104,9 +104,9 @@ template <int Line, int Columns>
 }
 /// Lane i: the sum of the lanes of x[i], for `lanes` vectors.
 inline vec sums(vec const* x) { return machine::sums(reinterpret_cast<machine::floats const*>(x)); }
-/// Asks for the cache line of p: into the nearest cache, or into the second, which waits for more lines at once. Inlined at
-/// once: g++ takes the function for one without effects, and leaves calls of it out.
+/// Where lines that are asked for go; the second cache waits for more of them at once.
 enum class cache_level { nearest, second };
+/// Asks for the cache line of p. Inlined at once: g++ takes the function for one without effects, and leaves calls of it out.
 template <cache_level Level = cache_level::nearest>
 [[gnu::always_inline]] inline void prefetch(void const* p) {
   __builtin_prefetch(p, 0, Level == cache_level::nearest ? 3 : 2);
