@@ -221,14 +221,17 @@ auto evaluate_one(V const& out, E const& e) {
   else return evaluate_one(machine_of<V>{}, out, e);
 }
 
-// Several results: those that others contain come first, and the others read them.
+// Several results: those that others contain come first, and the others read them. Where they only look as if they
+// shared, or another route is asked for, one after another is evaluated, and never by a plan compiled for that alone.
+template <codegen::variant V, class E>
+inline constexpr codegen::variant plan_alone = codegen::has_variant<E, V> && V == codegen::variant::split_otherwise ? V : codegen::variant::likely;
 template <codegen::variant V, codegen::machine M, class Outs, class... E>
 void run_plans(M const& on, Outs const& outs, route how, E const&... e) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     auto const trees = std::make_tuple(with_result_lengths(codegen::planned_form<true, V>(e), std::get<I>(outs))...);
     (codegen::detail::check_lookups(std::get<I>(trees), std::get<I>(outs)), ...);
     if (how != route::fused || !(codegen::detail::guards_hold(std::get<I>(trees)) && ...) || !codegen::run_together(on, trees, outs))
-      (evaluate_node(on, e, std::get<I>(outs), how), ...);
+      (evaluate_plan<plan_alone<V, E>>(on, e, std::get<I>(outs), how), ...);
   }(std::index_sequence_for<E...>{});
 }
 template <codegen::machine M, class Outs, class... E>

@@ -137,10 +137,10 @@ void run_at_once(M const& on, X const& tree, tensor_view<T, S, A...> const& out)
 template <bool Fuse, class Stream, machine M, class X, class T, class S, class... A>
 void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) {
   long const extent = out.extents[index_in<Stream>(typename shape<A...>::dims{})];
-  auto const part = [&](long begin, long size) { return cut<Stream>{{begin, size}}(tree); };
+  // one function for the whole and for its parts
+  auto const part = [&](long begin, long size) __attribute__((noinline)) { return cover_into<Fuse, T>(cut<Stream>{{begin, size}}(tree)); };
   auto const part_of_out = [&](long begin, long size) { return push(slice_view<Stream, dynamic>{begin, size}, out); };
-  auto const whole = part(0, extent);
-  auto region = cover_into<Fuse, T>(whole);
+  auto region = part(0, extent);
   placing<false> places(number_of<Stream>);
   places.template root<T>(region, part_of_out(0, extent));
   auto const blocks = reads(tree, out) ? blocking{extent, extent} : places.blocks(extent);
@@ -151,7 +151,7 @@ void run_blocks(M const& on, X const& tree, tensor_view<T, S, A...> const& out) 
   }
   for (long begin = 0; begin < extent; begin += blocks.block) {
     long const size = std::min(blocks.block, extent - begin);
-    auto here = cover_into<Fuse, T>(part(begin, size));
+    auto here = part(begin, size);
     placing<false> of_block(number_of<Stream>, begin > 0);
     auto const result = part_of_out(begin, size);
     of_block.template root<T>(here, result);
