@@ -57,7 +57,7 @@ private:
   template <class Op, class... X>
   void of(elementwise<Op, X...> const& e, int depth) {
     line(e, depth, Op::symbol);
-    [&]<int... I>(std::integer_sequence<int, I...>) { (of(codegen::operand_of<I>(e), depth + 1), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    with_values(e.x, [&](X const&... x) { (of(x, depth + 1), ...); });
   }
   template <class X, class Y, class D, class O>
   void of(contraction<X, Y, D, O> const& e, int depth) {

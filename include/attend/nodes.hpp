@@ -171,6 +171,11 @@ struct elementwise<Op, C, X, Y> : node<elementwise<Op, C, X, Y>> {
 };
 
 namespace detail {
+/// An elementwise node of operands that are known to go together.
+template <class Op, class... X>
+constexpr auto elementwise_of(X const&... x) {
+  return elementwise<Op, X...>{{}, {{x}...}};
+}
 /// Operand I of an elementwise node.
 template <int I, class Op, class... X>
 constexpr auto const& operand_of(elementwise<Op, X...> const& e) {

@@ -201,9 +201,7 @@ struct oracle_walk {
     using meeting = as_floating<typename joined<X...>::value_type>;
     constexpr auto f = bounded_vocabulary::on<Op, typename X::value_type...>();
     auto const& k = inside(e, outer);
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return reference::map(axes_of<E>, {operand<meeting>(operand_of<I>(e), k)...}, f, precision_of<E>);
-    }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](X const&... x) { return reference::map(axes_of<E>, {operand<meeting>(x, k)...}, f, precision_of<E>); });
   }
   template <class M, class X>
   static array of(elementwise<op::masked, M, X> const& e, K outer) {

@@ -91,43 +91,43 @@ struct algebra {
     if constexpr (is_number<X> && is_number<Y>) return folded(x, y, x.value + y.value);
     else if constexpr (is_masked<X>) return masked_by(operand_of<0>(x), add(operand_of<1>(x), y));
     else if constexpr (is_masked<Y>) return masked_by(operand_of<0>(y), add(x, operand_of<1>(y)));
-    else if constexpr (products<X> == 0 && products<Y> != 0) return node<op::add>(y, x);
-    else return node<op::add>(x, y);
+    else if constexpr (products<X> == 0 && products<Y> != 0) return elementwise_of<op::add>(y, x);
+    else return elementwise_of<op::add>(x, y);
   }
   template <class X, class Y>
   static auto sub(X const& x, Y const& y) {
     if constexpr (is_number<X> && is_number<Y>) return folded(x, y, x.value - y.value);
     else if constexpr (is_masked<X> && !is_masked<Y>) return masked_by(operand_of<0>(x), sub(operand_of<1>(x), y));
-    else return node<op::sub>(x, y);
+    else return elementwise_of<op::sub>(x, y);
   }
   template <class X, class Y>
   static auto mul(X const& x, Y const& y) {
     if constexpr (is_number<X> && is_number<Y>) return folded(x, y, x.value * y.value);
     else if constexpr (is_number<Y> && floating<typename X::value_type>) return scale_by(x, static_cast<double>(y.value));
     else if constexpr (is_number<X> && floating<typename Y::value_type>) return scale_by(y, static_cast<double>(x.value));
-    else if constexpr (is_number<X>) return node<op::mul>(y, x);
-    else if constexpr (is_number<Y>) return node<op::mul>(x, y);
+    else if constexpr (is_number<X>) return elementwise_of<op::mul>(y, x);
+    else if constexpr (is_number<Y>) return elementwise_of<op::mul>(x, y);
     else if constexpr (is_scaled<X> || is_scaled<Y>) return scale_by(mul(unscaled(x), unscaled(y)), factor(x) * factor(y));
-    else if constexpr (products<X> == 0 && products<Y> != 0) return node<op::mul>(y, x);
-    else return node<op::mul>(x, y);
+    else if constexpr (products<X> == 0 && products<Y> != 0) return elementwise_of<op::mul>(y, x);
+    else return elementwise_of<op::mul>(x, y);
   }
   template <class X, class Y>
   static auto div(X const& x, Y const& y) {
     if constexpr (is_number<X> && is_number<Y>) return scalar<double>{{}, static_cast<double>(x.value) / static_cast<double>(y.value)};
     else if constexpr (is_number<Y> && floating<typename X::value_type>) return scale_by(x, 1 / static_cast<double>(y.value));
     else if constexpr (Recognise) return softmax_or_div(x, y);
-    else return node<op::div>(x, y);
+    else return elementwise_of<op::div>(x, y);
   }
   template <class M, class X>
   static auto masked_by(M const& m, X const& x) {
-    if constexpr (is_masked<X>) return masked_by(node<op::both>(operand_of<0>(x), m), operand_of<1>(x));
-    else return elementwise<op::masked, M, X>{{}, {{m}, {x}}};
+    if constexpr (is_masked<X>) return masked_by(elementwise_of<op::both>(operand_of<0>(x), m), operand_of<1>(x));
+    else return elementwise_of<op::masked>(m, x);
   }
 
   template <class X, class C>
   static auto kept_by(X const& x, C const& c) {
     if constexpr (is_scaled<X>) return scale_by(kept_by(operand_of<0>(x), c), factor(x));
-    else return node<op::kept>(x, c);
+    else return elementwise_of<op::kept>(x, c);
   }
 
   // ---- products
@@ -152,8 +152,8 @@ struct algebra {
   static auto apply(Op, X const& x) {
     if constexpr (std::is_same_v<Op, op::neg> && (floating<typename X::value_type> || is_number<X>)) return scale_by(x, -1);
     else if constexpr (std::is_same_v<Op, op::cast<typename X::value_type>> && !is_scalar<X>) return x;
-    else if constexpr (widens<Op, X>) return node<op::counted_as<result_of<Op, X>>>(x);
-    else return node<Op>(x);
+    else if constexpr (widens<Op, X>) return elementwise_of<op::counted_as<result_of<Op, X>>>(x);
+    else return elementwise_of<Op>(x);
   }
   template <class Op, class X, class Y>
   static auto apply(Op, X const& x, Y const& y) {
@@ -163,17 +163,15 @@ struct algebra {
     else if constexpr (std::is_same_v<Op, op::div>) return div(x, y);
     else if constexpr (std::is_same_v<Op, op::masked>) return masked_by(x, y);
     else if constexpr (std::is_same_v<Op, op::kept>) return kept_by(x, y);
-    else return node<Op>(x, y);
+    else return elementwise_of<Op>(x, y);
   }
   template <class Op, class X, class Y, class Z>
   static auto apply(Op, X const& x, Y const& y, Z const& z) {
-    if constexpr (std::is_same_v<Op, op::filled>) return node<op::where>(x, y, z);
-    else return node<Op>(x, y, z);
+    if constexpr (std::is_same_v<Op, op::filled>) return elementwise_of<op::where>(x, y, z);
+    else return elementwise_of<Op>(x, y, z);
   }
 
 private:
-  template <class Op, class... X>
-  static auto node(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
   // Whole numbers stay whole where both are.
   template <class X, class Y, class V>
   static auto folded(X const&, Y const&, V value) { return scalar<V>{{}, value}; }
@@ -199,7 +197,7 @@ private:
   static auto unshifted(elementwise<op::masked, K, X> const& e, types<D...> dims) { return masked_by(operand_of<0>(e), unshifted(operand_of<1>(e), dims)); }
 
   template <class X, class Y>
-  static auto softmax_or_div(X const& x, Y const& y) { return node<op::div>(x, y); }
+  static auto softmax_or_div(X const& x, Y const& y) { return elementwise_of<op::div>(x, y); }
   // exp(x) / sum(exp(x), t); numerator and denominator are one only if their memory is: the guard
   template <class X, class D>
   static auto softmax_or_div(elementwise<op::exp, X> const& a, reduction<op::sum, elementwise<op::exp, X>, D> const& b) {

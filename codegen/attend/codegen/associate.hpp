@@ -267,7 +267,7 @@ private:
     if constexpr (!half_precision<element_type> || std::is_same_v<typename X::space, struct cuda>) return folded(x);
     else {
       auto const y = folded_as<accumulate_t<element_type>>(x);
-      return elementwise<op::counted_as<element_type>, std::remove_cv_t<decltype(y)>>{{}, {{y}}};
+      return elementwise_of<op::counted_as<element_type>>(y);
     }
   }
 
@@ -349,10 +349,10 @@ private:
   // Maps and data are trees themselves.
   template <class X, class... M>
   auto ordered(chain<X, M...> const& c) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      auto const again = linked((*this)(c.data), map_associated(map_of<I + 1>(c))...);
+    return with_values(c.maps, [&](auto const&... map) {
+      auto const again = linked((*this)(c.data), map_associated(map)...);
       return value_of(again);
-    }(std::make_integer_sequence<int, sizeof...(M)>{});
+    });
   }
   template <class X, class... M>
   static auto linked(X const& x, M const&... m) { return chain<X, M...>{x, {{m}...}}; }

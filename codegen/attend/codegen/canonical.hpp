@@ -247,7 +247,7 @@ struct guarding {
 private:
   template <class Op, class... X>
   static bool inner(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (of(operand_of<I>(e)) && ...) && (with_sums(operand_of<I>(e), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](auto const&... x) { return (of(x) && ...) && (with_sums(x, e) && ...); });
   }
   template <class X, class E>
   static bool with_sums(X const& x, E const& e) {
@@ -259,7 +259,7 @@ private:
   static bool beside(X const&, E const&) { return true; }
   template <class Op, class... X, class E>
   static bool beside(elementwise<Op, X...> const& s, E const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (with_sums(operand_of<I>(s), e) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(s.x, [&](auto const&... x) { return (with_sums(x, e) && ...); });
   }
   template <class X, class D, class P, class O, class E>
   static bool beside(softmax_node<X, D, P, O> const& s, E const& e) { return sums<X, D>::agree(s.x, e); }
@@ -270,7 +270,7 @@ private:
     static bool agree(F const& f, reduction<op::logsumexp, F, D> const& e) { return same(f, e.x); }
     template <class Op, class... X>
     static bool agree(F const& f, elementwise<Op, X...> const& e) {
-      return [&]<int... I>(std::integer_sequence<int, I...>) { return (agree(f, operand_of<I>(e)) && ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+      return with_values(e.x, [&](auto const&... x) { return (agree(f, x) && ...); });
     }
   };
   template <class X, class Y, class D, class O>

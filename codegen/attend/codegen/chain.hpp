@@ -117,9 +117,7 @@ private:
   }
   template <class X, class... M, class Last>
   static auto appended(chain<X, M...> const& c, Last const& last) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return chain<X, M..., Last>{c.data, {{map_of<I + 1>(c)}..., {last}}};
-    }(std::make_integer_sequence<int, sizeof...(M)>{});
+    return with_values(c.maps, [&](M const&... map) { return chain<X, M..., Last>{c.data, {{map}..., {last}}}; });
   }
   template <class X, class... M, class F>
   static auto with_last(chain<X, M...> const& c, F const& f) {

@@ -118,10 +118,10 @@ private:
   }
   template <class Inner, bool Each, class Tree, class... S>
   static auto by_rows(extracted<Tree, S...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      auto const one = [&](auto const& x) { return functor(x, x, e.tree, static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x...); };
-      return rows_of<Inner, Each>(one(e.tree), staged<typename S::op>(one(static_cast<attend::detail::slot<I, S> const&>(e.stages).value.x))...);
-    }(std::make_integer_sequence<int, sizeof...(S)>{});
+    return with_values(e.stages, [&](S const&... s) {
+      auto const one = [&](auto const& x) { return functor(x, x, e.tree, s.x...); };
+      return rows_of<Inner, Each>(one(e.tree), staged<typename S::op>(one(s.x))...);
+    });
   }
   template <class Op, class X>
   static auto staged(X const& x) { return stage<Op, X>{x}; }
@@ -180,12 +180,8 @@ private:
   }
   template <class Op, class... X, class... Around>
   static auto computable(elementwise<Op, X...> const& e, Around const&... around) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return rebuilt<Op>(functor(operand_of<I>(e), around...)...);
-    }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](auto const&... x) { return elementwise_of<Op>(functor(x, around...)...); });
   }
-  template <class Op, class... X>
-  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
   template <class T, class I, class D, class... Around>
   static auto computable(gather_node<T, I, D> const& e, Around const&... around) {
     auto const table = operand(e.table, around...);

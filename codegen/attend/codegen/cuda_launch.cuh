@@ -44,12 +44,12 @@ void launch(cuda_machine const& on, rows<Last, Inner, Each, S...> const& r, tens
 template <class Act, class Sum>
 auto activated(Sum const& x) {
   if constexpr (std::is_void_v<Act>) return x;
-  else return elementwise<Act, Sum>{{}, {{x}}};
+  else return elementwise_of<Act>(x);
 }
 template <class Sum, class Other>
 auto added(Sum const& x, Other const& y) {
   if constexpr (std::is_same_v<Other, nothing>) return x;
-  else return elementwise<op::add, Sum, Other>{{}, {{x}, {y}}};
+  else return elementwise_of<op::add>(x, y);
 }
 /// residual + activation(scale * sum over dims of x y + bias), the products summed along rows.
 template <class X, class Y, class Dims, class Act, class B, class R>

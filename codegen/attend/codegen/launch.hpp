@@ -44,7 +44,7 @@ struct checking {
   static void ids(X const&, Extents const&) {}
   template <class Op, class... X, class Extents>
   static void ids(elementwise<Op, X...> const& e, Extents const& n) {
-    [&]<int... I>(std::integer_sequence<int, I...>) { (ids(operand_of<I>(e), n), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    with_values(e.x, [&](X const&... x) { (ids(x, n), ...); });
   }
   template <class T, class I, class D, class Extents>
   static void ids(gather_node<T, I, D> const& e, Extents const& n) {
@@ -106,13 +106,13 @@ void launch(host_machine, pass<X> const& r, tensor_view<T, struct host, A...> co
 /// The functors of a region of rows over Axes: f(last, stages...), each stage a Stage of its operation and functor.
 template <template <class, class> class Stage, class Axes, class Last, class Inner, bool Each, class... S, class F>
 auto with_functors(rows<Last, Inner, Each, S...> const& r, F f) {
-  return [&]<int... I>(std::integer_sequence<int, I...>) {
-    auto const lowered = [&]<int K, class One>(std::integral_constant<int, K>, std::type_identity<One>) {
-      auto const g = lower(static_cast<attend::detail::slot<K, One> const&>(r.stages).value.x, Axes{});
+  return with_values(r.stages, [&](S const&... s) {
+    auto const lowered = []<class One>(One const& one) {
+      auto const g = lower(one.x, Axes{});
       return Stage<typename One::op, std::remove_cv_t<decltype(g)>>{g};
     };
-    return f(lower(r.last, Axes{}), lowered(std::integral_constant<int, I>{}, std::type_identity<S>{})...);
-  }(std::make_integer_sequence<int, sizeof...(S)>{});
+    return f(lower(r.last, Axes{}), lowered(s)...);
+  });
 }
 template <class Last, class Inner, bool Each, class... S, class T, class... A>
 void launch(host_machine, rows<Last, Inner, Each, S...> const& r, tensor_view<T, struct host, A...> const& out) {

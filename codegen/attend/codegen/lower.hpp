@@ -29,7 +29,7 @@ struct lowering {
   static auto of(placeholder<I, T> const&) { return kernels::argument<I>{}; }
   template <class Op, class... X>
   static auto of(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return applied<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [](auto const&... x) { return applied<Op>(of(x)...); });
   }
   template <class T, class X>
   static auto of(elementwise<op::counted_as<T>, X> const& e) { return of(operand_of<0>(e)); }

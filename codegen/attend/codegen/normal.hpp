@@ -23,7 +23,7 @@ struct binding {
   }
   template <class Op, class... X>
   auto of(elementwise<Op, X...> const& e) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return algebra<false>::apply(Op{}, of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](auto const&... x) { return algebra<false>::apply(Op{}, of(x)...); });
   }
   template <class T, class I, class D>
   auto of(gather_node<T, I, D> const& e) const {
@@ -75,7 +75,9 @@ struct normalising {
   static auto of(length_node<D> const& x) { return x; }
 
   template <class Op, class... X>
-  static auto of(elementwise<Op, X...> const& e) { return operation(e, e.x); }
+  static auto of(elementwise<Op, X...> const& e) {
+    return with_values(e.x, [&](auto const&... x) { return through_merges(types<>{}, applied<Op>{}, bound(x, e)...); });
+  }
   template <class X, class Y, class D, class O>
   static auto of(contraction<X, Y, D, O> const& e) {
     return through_merges<false>(D{}, multiplied<D>{}, bound(e.x, e), bound(e.y, e));
@@ -166,10 +168,6 @@ private:
     template <class X>
     auto operator()(X const& x) const { return law::template softmax<P>(x, D{}, true); }
   };
-  template <class Op, class... X, int... I>
-  static auto operation(elementwise<Op, X...> const& e, attend::detail::pack_of<std::integer_sequence<int, I...>, X...> const& x) {
-    return through_merges(types<>{}, applied<Op>{}, bound(static_cast<attend::detail::slot<I, X> const&>(x).value, e)...);
-  }
 
   // The position of an element counted along dims in order.
   template <class Sizes, class First, class... D>

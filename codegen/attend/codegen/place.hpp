@@ -113,7 +113,7 @@ struct visiting {
 private:
   template <class F, class Op, class... X>
   static void inner(F const& f, elementwise<Op, X...>& e) {
-    [&]<int... I>(std::integer_sequence<int, I...>) { (of(f, static_cast<attend::detail::slot<I, X>&>(e.x).value), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    with_values(e.x, [&](X&... x) { (of(f, x), ...); });
   }
   template <class F, class T, class I, class D>
   static void inner(F const& f, gather_node<T, I, D>& e) {

@@ -156,12 +156,8 @@ private:
   static auto of(View const& view, index_node<D>) { return view.position(); }
   template <class View, class Op, class... X>
   static auto of(View const& view, elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return rebuild<Op>(into(view, operand_of<I>(e))...);
-    }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](auto const&... x) { return elementwise_of<Op>(into(view, x)...); });
   }
-  template <class Op, class... X>
-  static auto rebuild(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
   template <class View, class X, class Y, class... B>
   static auto of(View const& view, contraction<X, Y, types<B...>> const& e) {
     constexpr bool captures = (in<B, typename View::introduced> || ...);
@@ -233,9 +229,7 @@ private:
   static auto reduced_apart(X const& x) { return x; }
   template <class D, class Op, class... X>
   static auto reduced_apart(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return rebuild<Op>(reduced_apart<D>(operand_of<I>(e))...);
-    }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [](auto const&... x) { return elementwise_of<Op>(reduced_apart<D>(x)...); });
   }
   template <class D, class Op, class X, class... B>
   static auto reduced_apart(reduction<Op, X, types<B...>> const& e) {

@@ -123,11 +123,11 @@ struct rows {
 
   template <class F>
   decltype(auto) operands(F&& f) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) -> decltype(auto) { return f(last, static_cast<attend::detail::slot<I, Stages>&>(stages).value.x...); }(std::make_integer_sequence<int, sizeof...(Stages)>{});
+    return with_values(stages, [&](Stages&... s) -> decltype(auto) { return f(last, s.x...); });
   }
   template <class F>
   decltype(auto) operands(F&& f) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) -> decltype(auto) { return f(last, static_cast<attend::detail::slot<I, Stages> const&>(stages).value.x...); }(std::make_integer_sequence<int, sizeof...(Stages)>{});
+    return with_values(stages, [&](Stages const&... s) -> decltype(auto) { return f(last, s.x...); });
   }
 };
 

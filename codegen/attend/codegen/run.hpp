@@ -51,7 +51,7 @@ struct overlapping {
   }
   template <class Op, class... X>
   bool with(elementwise<Op, X...> const& e) const {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return (with(operand_of<I>(e)) || ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [&](auto const&... x) { return (with(x) || ...); });
   }
   template <class T, class I, class D>
   bool with(gather_node<T, I, D> const& e) const { return overlapping{out, false}.with(e.table) || with(e.ids); }

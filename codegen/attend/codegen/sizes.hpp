@@ -9,10 +9,12 @@
 
 namespace attend::codegen::inline ATTEND_DETAIL_ISA {
 
+using attend::detail::elementwise_of;
 using attend::detail::in;
 using attend::detail::index_in;
 using attend::detail::operand_of;
 using attend::detail::types;
+using attend::detail::with_values;
 
 /// The extents of a shape's dims, in its order; `unknown` where nothing says.
 template <class Shape>

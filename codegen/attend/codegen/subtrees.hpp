@@ -11,7 +11,9 @@ struct rebuilding {
   template <class F, class X>
   static auto of(F const&, X const& x) { return x; } // tensors, numbers, positions
   template <class F, class Op, class... X>
-  static auto of(F const& f, elementwise<Op, X...> const& e) { return operation<Op>(f, e.x); }
+  static auto of(F const& f, elementwise<Op, X...> const& e) {
+    return with_values(e.x, [&](X const&... x) { return elementwise<Op, made<F, X>...>{{}, {{f(x)}...}}; });
+  }
   template <class F, class X, class Y, class D, class O>
   static auto of(F const& f, contraction<X, Y, D, O> const& e) { return contraction<made<F, X>, made<F, Y>, D, O>{{}, f(e.x), f(e.y)}; }
   template <class F, class Op, class X, class D>
@@ -28,10 +30,6 @@ struct rebuilding {
 private:
   template <class F, class X>
   using made = std::remove_cvref_t<decltype(std::declval<F const&>()(std::declval<X const&>()))>;
-  template <class Op, class F, int... I, class... X>
-  static auto operation(F const& f, attend::detail::pack_of<std::integer_sequence<int, I...>, X...> const& x) {
-    return elementwise<Op, made<F, X>...>{{}, {{f(static_cast<attend::detail::slot<I, X> const&>(x).value)}...}};
-  }
 };
 /// A node with f of each of its subtrees in their place.
 template <class X, class F>
@@ -45,7 +43,7 @@ struct each_subtree {
   static void of(F const&, X const&) {}
   template <class F, class Op, class... X>
   static void of(F const& f, elementwise<Op, X...> const& e) {
-    [&]<int... I>(std::integer_sequence<int, I...>) { (f(operand_of<I>(e)), ...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    with_values(e.x, [&](X const&... x) { (f(x), ...); });
   }
   template <class F, class X, class Y, class D, class O>
   static void of(F const& f, contraction<X, Y, D, O> const& e) { f(e.x), f(e.y); }

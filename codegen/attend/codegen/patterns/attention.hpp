@@ -47,9 +47,7 @@ struct hollow {
   static auto of(elementwise<Op, X...> const& e) {
     if constexpr ((products<X> + ...) == 0) return hollowed<elementwise<Op, X...>>{e, 1};
     else
-      return [&]<int... I>(std::integer_sequence<int, I...>) {
-        return join<Op>(of(operand_of<I>(e))...);
-      }(std::make_integer_sequence<int, sizeof...(X)>{});
+      return with_values(e.x, [](auto const&... x) { return join<Op>(of(x)...); });
   }
 
 private:
@@ -86,12 +84,8 @@ struct summing_up {
   static auto of(reduction<op::logsumexp, F, types<T>> const&) { return placeholder<0, float>{}; }
   template <class Op, class... X>
   static auto of(elementwise<Op, X...> const& e) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) { return rebuilt<Op>(of(operand_of<I>(e))...); }(std::make_integer_sequence<int, sizeof...(X)>{});
+    return with_values(e.x, [](auto const&... x) { return elementwise_of<Op>(of(x)...); });
   }
-
-private:
-  template <class Op, class... X>
-  static auto rebuilt(X const&... x) { return elementwise<Op, X...>{{}, {{x}...}}; }
 };
 
 /// One overload per operation that is linear in a weight. F: the scores; T: the softmax dim.

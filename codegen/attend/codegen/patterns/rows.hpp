@@ -124,9 +124,7 @@ private:
   template <class Op, class X, class N, class... S>
   static auto stage_of(X const& x, attend::detail::pack_of<N, S...> const& s) {
     using Result = placeholder<sizeof...(S), accumulate_t<typename X::value_type>>;
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-      return extracted<Result, S..., stage<Op, X>>{{}, {{static_cast<attend::detail::slot<I, S> const&>(s).value}..., {{x}}}};
-    }(std::make_integer_sequence<int, sizeof...(S)>{});
+    return with_values(s, [&](S const&... before) { return extracted<Result, S..., stage<Op, X>>{{}, {{before}..., {{x}}}}; });
   }
 };
 
