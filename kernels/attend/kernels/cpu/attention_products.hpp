@@ -112,43 +112,57 @@ inline void score_products(float const* query, long depth, tile_view key, long k
 }
 
 /// output[e] = output[e] * rescale + sum over keys of weights[key] * value[key][e], for Columns consecutive e; where
-/// output is `fresh` it is not read. Weights outside of a run's vectors are zero. The keys are summed by themselves first:
-/// one chain over all tiles would gather the rounding errors of its whole length.
+/// output is `fresh` it is not read. Weights outside of a run's vectors are zero. The keys are summed chain by chain.
 template <int Columns>
 [[gnu::noinline]] void output_group(float const* weights, kept_keys const& keys, tile_view value, vec const (&rescale)[tuning.vectors],
                                     float* output, bool fresh, next_lines soon) {
   constexpr int V = tuning.vectors;
-  vec sum[Columns][V];
-#pragma GCC unroll 8
-  for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
   constexpr bool often = Columns + 1 >= tuning.group; // fewer columns are rare: they take the zeros of the other vectors along
-  for (key_run const& run : keys)
-    with_vectors(often || run.vectors.empty() ? run.vectors : vector_range{}, [&]<int First, int Count>() __attribute__((always_inline)) {
-      if constexpr (!often && Count < V) return;
-      long const before = run.first - keys.first();
-      float const *row = value.data + before * value.row, *weight = weights + before * panel_rows + First * lanes;
-      in_turns<Count>(run.count, soon, [&](long) __attribute__((always_inline)) {
-        vec p[Count];
+  key_run const* run = keys.begin();
+  long taken = 0; // keys of the run
+  bool first = true;
+  do {
+    vec sum[Columns][V];
 #pragma GCC unroll 8
-        for (int v = 0; v < Count; ++v) p[v] = load(weight + v * lanes);
+    for (int e = 0; e < Columns; ++e)
 #pragma GCC unroll 8
-        for (int e = 0; e < Columns; ++e) {
-          vec const x(row[e]);
+      for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
+    for (long length = 0; length < tuning.chain && run != keys.end();) {
+      long const left = run->count - taken, count = left <= tuning.chain + tuning.chain / 2 ? left : tuning.chain;
+      with_vectors(often || run->vectors.empty() ? run->vectors : vector_range{}, [&]<int First, int Count>() __attribute__((always_inline)) {
+        if constexpr (!often && Count < V) return;
+        long const before = run->first + taken - keys.first();
+        float const *row = value.data + before * value.row, *weight = weights + before * panel_rows + First * lanes;
+        in_turns<Count>(count, soon, [&](long) __attribute__((always_inline)) {
+          vec p[Count];
 #pragma GCC unroll 8
-          for (int v = 0; v < Count; ++v) sum[e][First + v] = fma(p[v], x, sum[e][First + v]);
-        }
-        row += value.row, weight += panel_rows;
+          for (int v = 0; v < Count; ++v) p[v] = load(weight + v * lanes);
+#pragma GCC unroll 8
+          for (int e = 0; e < Columns; ++e) {
+            vec const x(row[e]);
+#pragma GCC unroll 8
+            for (int v = 0; v < Count; ++v) sum[e][First + v] = fma(p[v], x, sum[e][First + v]);
+          }
+          row += value.row, weight += panel_rows;
+        });
       });
-    });
-#pragma GCC unroll 8
-  for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      float* const to = output + e * panel_rows + v * lanes;
-      store(to, fresh ? sum[e][v] : fma(load(to), rescale[v], sum[e][v]));
+      length += count, taken += count;
+      if (taken == run->count) ++run, taken = 0;
     }
+    auto const join = [&](auto const& with) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+      for (int e = 0; e < Columns; ++e)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+          float* const to = output + e * panel_rows + v * lanes;
+          store(to, with(to, v, sum[e][v]));
+        }
+    };
+    if (!first) join([](float const* to, int, vec x) __attribute__((always_inline)) { return load(to) + x; });
+    else if (fresh) join([](float const*, int, vec x) __attribute__((always_inline)) { return x; });
+    else join([&](float const* to, int v, vec x) __attribute__((always_inline)) { return fma(load(to), rescale[v], x); });
+    first = false;
+  } while (run != keys.end());
 }
 
 /// output (width, panel_rows) = output * rescale + value^T (width, keys) times weights (keys, panel_rows), the first

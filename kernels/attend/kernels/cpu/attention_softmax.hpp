@@ -48,7 +48,10 @@ inline void exponentials(float* scores, kept_keys const& keys, vec const (&m)[tu
   for (key_run const& run : keys) {
     float* const here = scores + (run.first - keys.first()) * panel_rows;
     int const first = run.vectors.first;
-    with_count(run.vectors, [&]<int V>() { exponentials_of_run<Coarse, V>(here + first * lanes, run.count, m + first, total + first); });
+    for (long i = 0; i < run.count; i += tuning.chain) {
+      long const count = std::min<long>(run.count - i, tuning.chain);
+      with_count(run.vectors, [&]<int V>() { exponentials_of_run<Coarse, V>(here + i * panel_rows + first * lanes, count, m + first, total + first); });
+    }
     fill_outside(run.vectors, here, run.count, 0.0f);
   }
 }

@@ -13,6 +13,7 @@ struct attention_tuning {
   int vectors;    // of a panel
   int group;      // accumulators of a vector
   int key_block;  // keys between two rescales of the output
+  int chain;      // keys, or half as many more, that are summed by themselves: rounding errors grow with a sum's length
   int lines;      // of memory asked for ahead with every few rows of bf16
   long bytes_ahead; // of keys and values that are worth asking for one position ahead
   int panels;     // of a work item, which share the tiles of keys and values
@@ -28,8 +29,8 @@ struct bf16_tuning {
 };
 
 inline constexpr attention_tuning tuning = machine::lanes == 16
-                                               ? attention_tuning{4, 6, 128, 8, 256 << 10, 4, 4, 16, 4 << 20} // 32 registers
-                                               : attention_tuning{2, 6, 128, 8, 128 << 10, 4, 8, 32, 4 << 20}; // 16 registers
+                                               ? attention_tuning{4, 6, 128, 64, 8, 256 << 10, 4, 4, 16, 4 << 20} // 32 registers
+                                               : attention_tuning{2, 6, 128, 64, 8, 128 << 10, 4, 8, 32, 4 << 20}; // 16 registers
 inline constexpr int panel_rows = tuning.vectors * machine::lanes;
 #ifdef ATTEND_DETAIL_MATRIX_TILES
 inline constexpr bf16_tuning tuning_bf16{32, 256, 8};
