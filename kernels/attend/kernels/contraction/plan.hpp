@@ -3,7 +3,7 @@
 // the work is cut into tasks, and the prepared products for whole pieces and for the pieces at the ends.
 #pragma once
 #include <attend/kernels/contraction/axes.hpp>
-#include <attend/kernels/contraction/onednn.hpp>
+#include <attend/kernels/contraction/product.hpp>
 #include <bit>
 #include <limits>
 
