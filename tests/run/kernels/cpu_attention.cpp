@@ -291,6 +291,15 @@ TEST(attention, huge_tiny_and_infinite_scores) {
   huge_tiny_and_infinite_scores<bf16>();
 }
 
+// Ones beside 2^24 are lost one by one, unless they are added up first: here the second half of them.
+TEST(attention, keys_are_summed_in_chains) {
+  inputs<float> in({1, 1, 64, 128, 16, 8}, layout::one_row, layout::plain, layout::plain, 0);
+  for (long j = 0; j < in.n.t; ++j)
+    for (long c = 0; c < in.n.e; ++c) in.v(0, 0, j, c) = j == 0 ? 0x1p24f : 1.0f;
+  auto out = fused<empty_row::zeros_t, float>(in, score);
+  for (long c = 0; c < in.n.e; ++c) EXPECT_NEAR(out.get(0, 0, 5, c) * 128, 0x1p24 + 127, 65) << c;
+}
+
 // Few keys: their weights lie one row behind another, shorter than a vector or not, or one key behind another, and nothing
 // beside them is touched; the same keys answer several heads.
 template <class Result>
