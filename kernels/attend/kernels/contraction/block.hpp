@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Two vectors of numbers at a time: conversions between f32, bf16 and f16, and the elementary functions of the epilogue.
-// Written in the vector types g++ and clang share, without branches; of the instruction set only the vectors' width is
-// named here: the function that these are inlined into says which machine they are compiled for.
+// Written in the vector types g++ and clang share, without branches; of the instruction set only the vectors' width and
+// its power of two are named here: the function that these are inlined into says which machine they are compiled for.
 #pragma once
 #include <attend/kernels/contraction/problem.hpp>
+#include <attend/kernels/cpu/isa.hpp>
 #include <cstring>
 
 namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
 
-#ifdef __AVX512F__
-inline constexpr int vector_bytes = 64;
-#else
-inline constexpr int vector_bytes = 32;
-#endif
+inline constexpr int vector_bytes = cpu::machine::lanes > 8 ? 64 : 32;
 inline constexpr int lanes = 2 * vector_bytes / 4;
 
 // A value for each lane, as two vectors: enough independent work to keep the units busy, and, unlike a bare vector, passed
@@ -156,22 +153,30 @@ template <class Vector>
 
 [[gnu::always_inline]] inline block power_of_two(whole const& k) { return as_block((bits::same_bits(k) + 127u) << 23u); }
 
-// exp(high + low), low being small: 2^n e^r, r in [-ln 2 / 2, ln 2 / 2]. Two steps of scaling reach the subnormals.
+// x times 2 to the power of n, a whole number from -252 to 252: one instruction, or two steps that reach the subnormals.
+template <class M = cpu::machine>
+[[gnu::always_inline]] inline block scaled(block const& x, block const& n) {
+  if constexpr (requires { M::scale(x.low, n.low); }) return {M::scale(x.low, n.low), M::scale(x.high, n.high)};
+  else {
+    whole const exponent = whole::converted(n), half = exponent >> 1;
+    return x * power_of_two(half) * power_of_two(exponent - half);
+  }
+}
+
+// Adding it rounds to a whole number: 1.5 * 2^23.
+inline constexpr float to_whole = 12582912.f;
+
+// exp(high + low), low being small: 2^n e^r, r in [-ln 2 / 2, ln 2 / 2].
 [[gnu::always_inline]] inline block exp_of(block const& high, block const& low) {
   block x = select(high < -104.f, block(-104.f), high);
   x = select(x > 89.f, block(89.f), x);
-  float const magic = 12582912.f; // 1.5 * 2^23: adding it rounds to a whole number
-  block const shifted = x * 1.44269504f + magic;
-  block const n = shifted - magic;
+  block const n = (x * 1.44269504f + to_whole) - to_whole;
   block const r = ((x - n * 0.693359375f) + n * 2.12194440e-4f) + low;
   block q = r * 1.39261977e-3f + 8.36319033e-3f;
   q = q * r + 4.16665545e-2f;
   q = q * r + 0.166665769f;
   q = q * r + 0.5f;
-  block const e = (q * r) * r + r + 1.f;
-  whole const exponent = whole::same_bits(as_bits(shifted) - 0x4b400000u);
-  whole const half = exponent >> 1;
-  return e * power_of_two(half) * power_of_two(exponent - half);
+  return scaled((q * r) * r + r + 1.f, n);
 }
 
 [[gnu::always_inline]] inline block sqrt_of(block const& x) {
@@ -189,21 +194,19 @@ struct before_exp {
 };
 
 // x times the normal distribution function. Its lower tail is exp(-a^2/2) R(a), a = |x|, R a polynomial in
-// 1 / (1 + 0.3 a); the square is kept in two parts, so the result is right relatively, far into the tail.
+// 1 / (1 + 0.35 a); the square is kept in two parts, so the result is right relatively, far into the tail.
 [[gnu::always_inline]] inline before_exp gelu_before(block const& x) {
-  block const far = select(x < 0.f, block(20.f), block(8.f)); // from where on the tail is 0, or 1 less the tail is 1
-  block const a = select(abs_of(x) < far, abs_of(x), far);
+  block const a = select(abs_of(x) > 20.f, block(20.f), abs_of(x)); // from where on the tail is 0
   block const head = as_block(as_bits(a) & 0xfffff000u);
-  block const t = 1.f / (1.f + 0.3f * a);
-  block p = t * -2.08552514e-2f + 0.113590928f;
-  p = p * t - 0.230660504f;
-  p = p * t + 0.194652551f;
-  p = p * t - 8.14529632e-2f;
-  p = p * t + 9.70434127e-2f;
-  p = p * t + 7.81555145e-2f;
-  p = p * t + 0.110270200f;
-  p = p * t + 0.119569375f;
-  p = p * t + 0.119686736f;
+  block const t = 1.f / (1.f + 0.35f * a);
+  block p = t * -2.85311099e-2f + 0.141272321f;
+  p = p * t - 0.250737578f;
+  p = p * t + 0.154166237f;
+  p = p * t - 2.01176703e-2f;
+  p = p * t + 0.104427479f;
+  p = p * t + 0.120061718f;
+  p = p * t + 0.139836043f;
+  p = p * t + 0.139622584f;
   return {-0.5f * head * head, -0.5f * (a - head) * (a + head), p * t};
 }
 [[gnu::always_inline]] inline block gelu_after(block const& x, block const& side, block const& e) {

@@ -96,11 +96,12 @@ class worker {
       for (std::int64_t i = n.first, run = 0; i < end; i += run) {
         run = run_from(q_.columns, i, end);
         void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
-        finish_row(f, q_.stage ? sums + i - n.first : static_cast<float const*>(to),
-                   q_.bias_of_columns ? source{biases_ + i - n.first, data_type::f32, 1}
-                                      : row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
-                   row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual),
-                   {to, q_.out_type, q_.columns.last().out}, run);
+        row_operands const operands{q_.stage ? sums + i - n.first : static_cast<float const*>(to),
+                                    q_.bias_of_columns ? source{biases_ + i - n.first, data_type::f32, 1}
+                                                       : row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
+                                    row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual),
+                                    {to, q_.out_type, q_.columns.last().out}};
+        finish_row(f, operands, run);
       }
     }
   }

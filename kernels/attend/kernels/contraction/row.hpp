@@ -21,10 +21,18 @@ struct span {
 using source = span<void const*>;
 using target = span<void*>;
 
-/// What is done to a row of sums; bias and residual without data are absent.
+/// What is done to a row of sums.
 struct finish {
   float scale = 1;
   activation function = activation::none;
+};
+
+/// What goes into a row and where it goes; bias and residual without data are absent. Handed on by reference: a copy would
+/// read, by whole vectors, what was just written field by field, and wait for it.
+struct row_operands {
+  float const* sums;
+  source bias, residual;
+  target to;
 };
 
 template <class Pointer>
@@ -81,9 +89,10 @@ inline constexpr std::int64_t part = 256;
 
 inline void convert_row(source from, target to, std::int64_t count);
 
-// The numbers of a span as f32 that lie together: where they are, or else in the buffer; null where there are none.
-inline float const* numbers(source from, std::int64_t count, float* buffer) {
-  if (!from.data || (from.type == data_type::f32 && from.stride == 1)) return static_cast<float const*>(from.data);
+// Whether there are no numbers, or they can be read where they are, block by block.
+[[gnu::always_inline]] inline bool lie_together(source const& s) { return !s.data || (s.stride == 1 && s.type != data_type::f16); }
+// Others are brought together in the buffer, as f32.
+[[gnu::noinline]] inline void const* gathered(source from, std::int64_t count, float* buffer) {
   if (from.stride != 0) convert_row(from, {buffer, data_type::f32, 1}, count);
   else {
     convert_row(from, {buffer, data_type::f32, 1}, 1);
@@ -93,38 +102,49 @@ inline float const* numbers(source from, std::int64_t count, float* buffer) {
   return buffer;
 }
 
-// The next block of a row that has `left` numbers left: as many as there are lanes, or what there is.
-[[gnu::always_inline]] inline block load(float const* from, std::int64_t left) {
-  if (left >= lanes) return load_whole(from, data_type::f32);
+// The block from number i on of f32 or bf16 lying together, of which `left` are left: as many as there are lanes, or what
+// there is.
+[[gnu::always_inline]] inline block load(void const* from, data_type type, std::int64_t i, std::int64_t left) {
+  auto const type_here = type == data_type::f32 ? type : data_type::bf16;
+  from = advance(from, i, type_here);
+  if (left >= lanes) return load_whole(from, type_here);
   float some[lanes]{};
-  std::memcpy(some, from, static_cast<std::size_t>(left) * sizeof(float));
-  return load_whole(some, data_type::f32);
+  std::memcpy(some, from, static_cast<std::size_t>(left) * size_of(type_here));
+  return load_whole(some, type_here);
 }
-[[gnu::always_inline]] inline void store(block const& x, float* to, std::int64_t left) {
-  if (left >= lanes) return store_whole(x, to, data_type::f32);
+[[gnu::always_inline]] inline void store(block const& x, void* to, data_type type, std::int64_t i, std::int64_t left) {
+  auto const type_here = type == data_type::f32 ? type : data_type::bf16;
+  to = advance(to, i, type_here);
+  if (left >= lanes) return store_whole(x, to, type_here);
   float some[lanes];
-  store_whole(x, some, data_type::f32);
-  std::memcpy(to, some, static_cast<std::size_t>(left) * sizeof(float));
+  store_whole(x, some, type_here);
+  std::memcpy(to, some, static_cast<std::size_t>(left) * size_of(type_here));
 }
 
-[[gnu::always_inline]] inline void finish_body(finish const& f, float const* sums, source bias, source residual,
-                                               target to, std::int64_t count) {
+[[gnu::always_inline]] inline void finish_body(finish const& f, row_operands const& row, std::int64_t count) {
   constexpr auto f32 = data_type::f32;
   float biases[part], residuals[part], results[part];
-  for (std::int64_t n = 0; count > 0; count -= n, sums += n, to = skip(to, n)) {
-    n = std::min(part, count);
-    float const* const b = numbers(bias, n, biases);
-    float const* const r = numbers(residual, n, residuals);
-    bool const direct = to.type == f32 && to.stride == 1;
-    float* const out = direct ? static_cast<float*>(to.data) : results;
+  source bias = row.bias, residual = row.residual;
+  target to = row.to;
+  bool const bias_there = lie_together(bias), residual_there = lie_together(residual);
+  data_type const bias_type = bias_there ? bias.type : f32, residual_type = residual_there ? residual.type : f32;
+  bool const direct = to.stride == 1 && to.type != data_type::f16;
+  data_type const out_type = direct ? to.type : f32;
+  for (std::int64_t first = 0; first < count; first += part) {
+    auto const n = std::min(part, count - first);
+    float const* const sums = row.sums + first;
+    auto const* const b = bias_there ? bias.data : gathered(bias, n, biases);
+    auto const* const r = residual_there ? residual.data : gathered(residual, n, residuals);
+    auto* const out = direct ? to.data : results;
     for (std::int64_t i = 0; i < n; i += lanes) {
-      block x = load(sums + i, n - i) * f.scale;
-      if (b) x = x + load(b + i, n - i);
+      block x = load(sums, f32, i, n - i) * f.scale;
+      if (b) x = x + load(b, bias_type, i, n - i);
       x = apply(f.function, x);
-      if (r) x = x + load(r + i, n - i);
-      store(x, out + i, n - i);
+      if (r) x = x + load(r, residual_type, i, n - i);
+      store(x, out, out_type, i, n - i);
     }
-    if (!direct) convert_row({out, f32, 1}, to, n);
+    if (!direct) convert_row({results, f32, 1}, to, n);
+    to = skip(to, n);
     if (b) bias = skip(bias, n);
     if (r) residual = skip(residual, n);
   }
@@ -135,9 +155,8 @@ inline bool const has_avx2 = (__builtin_cpu_init(), __builtin_cpu_supports("avx2
 [[gnu::target("avx2,fma")]] inline void convert_avx2(source from, target to, std::int64_t count) {
   convert_body(from, to, count);
 }
-[[gnu::target("avx2,fma")]] inline void finish_avx2(finish const& f, float const* sums, source bias, source residual,
-                                                    target to, std::int64_t count) {
-  finish_body(f, sums, bias, residual, to, count);
+[[gnu::target("avx2,fma")]] inline void finish_avx2(finish const& f, row_operands const& row, std::int64_t count) {
+  finish_body(f, row, count);
 }
 #endif
 
@@ -151,12 +170,11 @@ inline void convert_row(source from, target to, std::int64_t count) {
 }
 
 /// to = function(scale * sums + bias) + residual; `to` may be where the sums are, or the residual.
-inline void finish_row(finish const& f, float const* sums, source bias, source residual, target to,
-                       std::int64_t count) {
+inline void finish_row(finish const& f, row_operands const& row, std::int64_t count) {
 #ifdef ATTEND_CONTRACTION_TWO_MACHINES
-  if (has_avx2) return finish_avx2(f, sums, bias, residual, to, count);
+  if (has_avx2) return finish_avx2(f, row, count);
 #endif
-  finish_body(f, sums, bias, residual, to, count);
+  finish_body(f, row, count);
 }
 
 } // namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail
