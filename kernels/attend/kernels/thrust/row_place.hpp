@@ -99,5 +99,46 @@ private:
   }
 };
 
+/// Whole vectors along the last axis where every leaf that differs along it lies side by side: what remains of a load is the
+/// load. Gives what row_place gives.
+template <int R>
+struct dense_place {
+  static constexpr int lane = R - 1;
+  long at[R]; // of lane 0
+
+  explicit dense_place(long const* line) {
+    for (int i = 0; i < R; ++i) at[i] = line[i];
+  }
+  dense_place const& to(long position) {
+    at[lane] = position;
+    return *this;
+  }
+
+  template <class N, int P>
+  auto index() const {
+    return cpu::lane_index(at[P], P == lane);
+  }
+  template <class N, class T, int... P>
+  auto load(element<T, P...> const& e) const {
+    return cpu::load_lanes(e.data + offset<P...>(e.stride), (false || ... || (P == lane)), cpu::lanes);
+  }
+  template <class N, class T, class Ids, int... P, class Id>
+  auto load(lookup<T, Ids, P...> const& e, Id const& id) const {
+    long row;
+    if constexpr (std::is_same_v<Id, long>) row = id;
+    else row = id[0]; // of all lanes: the ids do not differ along the last axis
+    return cpu::load_lanes(e.data + row * e.id_stride + offset<P...>(e.stride), (false || ... || (P == lane)), cpu::lanes);
+  }
+
+private:
+  template <int... P>
+  long offset([[maybe_unused]] long const* stride) const {
+    long sum = 0;
+    [[maybe_unused]] int i = 0;
+    ((sum += P == lane ? at[P] : stride[i] * at[P], ++i), ...);
+    return sum;
+  }
+};
+
 } // namespace ATTEND_DETAIL_ISA
 } // namespace attend::kernels::passes

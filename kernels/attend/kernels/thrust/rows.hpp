@@ -69,6 +69,25 @@ struct rows_pass {
   template <int I>
   using sum_t = typename decltype(sum_at<I>(std::make_integer_sequence<int, I>{}))::type;
 
+  // Adds the whole vectors of a line to the accumulators, which take turns, and says where the rest begins.
+  template <int I, class F, class A, class... Args>
+  [[gnu::always_inline]] static long add_dense(F const& f, long const* line, long begin, long end, A* sum, Args const&... args) {
+    using Op = typename stage_traits<stage_at<I>>::op;
+    static_assert(rows_geometry::parallel == 4);
+    dense_place<Axes> at(line);
+    auto const added = [&](A const& to, long x) __attribute__((always_inline)) {
+      return combine<Op>(to, accumulated<L>(value<L>(f, at.to(x), args...)));
+    };
+    long x = begin;
+    A a = sum[0], b = sum[1], c = sum[2], d = sum[3];
+    for (; x + 4 * width <= end; x += 4 * width) {
+      a = added(a, x), b = added(b, x + width);
+      c = added(c, x + 2 * width), d = added(d, x + 3 * width);
+    }
+    sum[0] = a, sum[1] = b, sum[2] = c, sum[3] = d;
+    return x;
+  }
+
   template <int I, int... Before>
   static void reduce(rows_pass const& p, row_group const& g, row_block const& b, std::byte* to,
                      std::byte const* const* args, std::integer_sequence<int, Before...>) {
@@ -90,9 +109,15 @@ struct rows_pass {
     int column = 0;
     for (long i = b.line; i < b.last; ++i) {
       if (i > b.line) n.next_line(line);
+      long x = begin;
+      if constexpr (width > 1)
+        if (n.dense && column == 0) {
+          x = add_dense<I>(f, line, begin, end, sum, *reinterpret_cast<sum_t<Before> const*>(args[Before])...);
+          column = static_cast<int>((x - begin) / width) & mask;
+        }
       row_place<L, Axes> at(line, lane); // nobody else sees it: it stays in registers
       if (vertical) column = 0;
-      for (long x = begin; x < end; x += width, column = (column + 1) & mask) {
+      for (; x < end; x += width, column = (column + 1) & mask) {
         int const count = static_cast<int>(std::min<long>(width, end - x));
         [[maybe_unused]] int const arg = vertical ? column : 0;
         A v =
@@ -105,6 +130,15 @@ struct rows_pass {
     if (!vertical) sum[0] = combine<Op>(combine<Op>(sum[0], sum[1]), combine<Op>(sum[2], sum[3]));
   }
 
+  // Writes the whole vectors of a line and says where the rest begins. The stages' results are copies, which no store can
+  // change: what is made of them alone is made once.
+  template <class F, class... Args>
+  [[gnu::always_inline]] static long write_dense(F const& f, long const* line, long begin, long end, T* to, Args... args) {
+    dense_place<Axes> at(line);
+    long x = begin;
+    for (; x + width <= end; x += width, to += width) passes::write<L>(to, 1, width, value<L>(f, at.to(x), args...));
+    return x;
+  }
   template <int... I>
   static void write(rows_pass const& p, row_group const& g, row_block const& b, std::byte const* const* args,
                     std::integer_sequence<int, I...>) {
@@ -123,7 +157,13 @@ struct rows_pass {
       T* to = p.out.data + begin * stride;
       for (int axis = 0; axis < R; ++axis) to += line[axis] * p.out.stride[axis];
       int column = 0;
-      for (long x = begin; x < end; x += width, to += width * stride, column += vertical) {
+      long x = begin;
+      if constexpr (width > 1)
+        if (n.dense) {
+          x = write_dense(f, line, begin, end, to, *reinterpret_cast<sum_t<I> const*>(args[I])...);
+          to += x - begin;
+        }
+      for (; x < end; x += width, to += width * stride, column += vertical) {
         int const count = static_cast<int>(std::min<long>(width, end - x));
         passes::write<L>(to, stride, count,
                          value<L>(f, at.to(x, count), reinterpret_cast<sum_t<I> const*>(args[I])[column]...));
@@ -191,7 +231,7 @@ void rows(strided<T, R> const& out, long const* inner, Final const& f, Stages co
   attend::detail::pack<Stages...> const kept{{stages}...};
   // A page of a line where it is read once, less where a group's lines should stay in the cache for the next stage.
   constexpr int side_by_side = !Whole && sizeof...(Stages) == 1 ? 1024 : 128;
-  rows_geometry const geometry(extent, axes, Outer, lane, width, side_by_side);
+  rows_geometry const geometry(extent, axes, Outer, lane, width, side_by_side, s.dense(lane));
   rows_pass<L, axes, T, R, Final, Stages...>{geometry, out, f, kept}.run(
       Whole, std::make_integer_sequence<int, sizeof...(Stages)>{});
 }

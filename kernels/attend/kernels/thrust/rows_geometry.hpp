@@ -32,7 +32,7 @@ struct rows_geometry {
   static constexpr long block_steps = 64, chunk_blocks = 16;
 
   int axes, outer, lane, width;
-  bool vertical;
+  bool vertical, dense; // dense: vectors of a horizontal line lie side by side in all that is read and written
   int columns;  // accumulators a block needs room for, a power of two
   int line_end; // the axes of lines are [outer, line_end): all inner ones, but for the lanes'
   long extent[max_axes];
@@ -41,8 +41,8 @@ struct rows_geometry {
   long blocks = 0, chunks = 0;
 
   /// Vectors of `width` lie along axis `lane`; vertical groups have up to `rows` rows.
-  [[gnu::cold]] rows_geometry(long const* extents, int axes, int outer, int lane, int width, int rows)
-      : axes(axes), outer(outer), lane(lane), width(width), vertical(lane < outer),
+  [[gnu::cold]] rows_geometry(long const* extents, int axes, int outer, int lane, int width, int rows, bool side_by_side)
+      : axes(axes), outer(outer), lane(lane), width(width), vertical(lane < outer), dense(!vertical && side_by_side),
         columns(vertical ? rows / width : parallel), line_end(vertical ? axes : axes - 1) {
     std::copy(extents, extents + axes, extent);
     for (int axis = outer; axis < line_end; ++axis) lines *= extent[axis];

@@ -12,10 +12,11 @@ inline namespace ATTEND_DETAIL_ISA {
 /// The most axes a pass takes.
 inline constexpr int max_axes = 16;
 
-/// How one leaf, or the result, moves through memory: its stride along each axis, and whether a look-up makes it jump.
+/// How one leaf, or the result, moves through memory: its stride along each axis, whether it differs along it as its type
+/// says, and whether a look-up makes it jump.
 struct access {
   long stride[max_axes] = {};
-  bool jumps[max_axes] = {};
+  bool differs[max_axes] = {}, jumps[max_axes] = {};
 };
 
 /// All leaves of some functors.
@@ -28,7 +29,7 @@ struct survey {
   access& add(long const* stride) {
     access& a = leaf[leaves++] = {};
     int i = 0;
-    ((a.stride[P] += stride[i++]), ...);
+    ((a.stride[P] += stride[i++], a.differs[P] = true), ...);
     return static_cast<void>(stride), static_cast<void>(i), a;
   }
 
@@ -52,6 +53,12 @@ struct survey {
   [[gnu::cold]] bool contiguous(int axis) const {
     for (int i = 0; i < leaves; ++i)
       if (leaf[i].jumps[axis] || (leaf[i].stride[axis] != 0 && leaf[i].stride[axis] != 1)) return false;
+    return true;
+  }
+  /// Whether every leaf that differs along the axis lies side by side there.
+  [[gnu::cold]] bool dense(int axis) const {
+    for (int i = 0; i < leaves; ++i)
+      if (leaf[i].jumps[axis] || (leaf[i].differs[axis] && leaf[i].stride[axis] != 1)) return false;
     return true;
   }
   /// Cost of an element when vectors of `width` lie along the axis: 1 a contiguous leaf, 8 a scattered one.
@@ -129,9 +136,7 @@ void look(survey& s, lookup<T, Ids, P...> const& e) {
 }
 template <class Op, class... X>
 void look(survey& s, apply<Op, X...> const& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (look(s, static_cast<attend::detail::slot<I, X> const&>(f.x).value), ...);
-  }(std::make_integer_sequence<int, sizeof...(X)>{});
+  with_values(f.x, [&](X const&... x) { (look(s, x), ...); });
 }
 
 } // namespace detail
@@ -146,6 +151,7 @@ struct survey_of : survey {
     if constexpr (R > 0) {
       access& a = leaf[leaves++] = {};
       std::copy(out_stride, out_stride + R, a.stride);
+      std::fill_n(a.differs, R, true);
     }
     (detail::look(*this, f), ...);
   }
