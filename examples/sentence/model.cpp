@@ -7,6 +7,8 @@
 #include <utility>
 
 #include <attend/evaluate.hpp>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 
 #include "layers.hpp"
 
@@ -26,11 +28,12 @@ model::token_features model::encode(padded_ids const& in, std::size_t depth) {
 template <class T>
 model::token_features model::encode(model_parameters<T> const& parameters, padded_ids const& in, std::size_t depth) {
   auto const rows = in.ids.extent(b), tokens = in.ids.extent(s);
+  thread_local std::vector<float> outer, inner; // between the halves of a layer
   auto const memory = [&](std::vector<float>& scratch) {
     scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(rows * tokens * features.size())));
     return attend::view<float>(scratch.data(), b = rows, s = tokens, features);
   };
-  auto const x = memory(outer_scratch), y = memory(inner_scratch);
+  auto const x = memory(outer), y = memory(inner);
   evaluate(into(x), embedding(in.ids, parameters.embeddings));
   for (std::size_t i = 0; i < depth; ++i) {
     auto const& layer = parameters.encoder.layer.at(i);
@@ -48,13 +51,26 @@ model::vectors model::embed(std::span<token_ids const> texts) {
   auto sorted = attend::uninitialized<float>(word = texts.size(), features);
   auto places = attend::uninitialized<std::int32_t>(b = texts.size());
   for (std::size_t i = 0; i < order.size(); ++i) places(b = order[i]) = static_cast<std::int32_t>(i);
-  for (auto const& batch : batches_of(texts, order, tokens_at_once)) {
-    auto const rows = batch.end - batch.begin;
-    auto const in = padded(texts, std::span{order}.subspan(batch.begin, rows), batch.longest);
+  auto const batches = batches_of(texts, order, tokens_at_once);
+  auto const embed_batch = [&](batch const& some) {
+    auto const rows = some.end - some.begin;
+    auto const in = padded(texts, std::span{order}.subspan(some.begin, rows), some.longest);
     auto const x = encode(in, layers);
-    auto const out = attend::view<float>(&sorted(word = batch.begin), b = rows, features);
+    auto const out = attend::view<float>(&sorted(word = some.begin), b = rows, features);
     evaluate(into(out), pooled(x, in.lengths));
-  }
+  };
+  // A batch for every thread, as long as there are: threads that work alone never wait for one another. All of them share
+  // the work on each batch that is left over.
+  auto const threads = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
+  auto const each_alone = batches.size() / threads * threads;
+  tbb::parallel_for(
+      std::size_t{0}, each_alone,
+      [&](std::size_t i) {
+        thread_local tbb::task_arena alone{1};
+        alone.execute([&] { embed_batch(batches[i]); });
+      },
+      tbb::simple_partitioner{});
+  std::for_each(batches.begin() + static_cast<std::ptrdiff_t>(each_alone), batches.end(), embed_batch);
   return evaluate(gather(sorted, places)); // back in the order of the texts
 }
 

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <span>
 #include <variant>
-#include <vector>
 
 #include "batches.hpp"
 #include "parameters.hpp"
@@ -17,8 +16,7 @@ namespace sentence {
 /// What the linear maps multiply; sums, norms and what lies between the layers are f32.
 enum class precision { f32, bf16 };
 
-/// MiniLM-L6 with its parameters, which lie in the file's mapped memory, those of linear maps in bf16 beside it. One
-/// thread at a time may use it.
+/// MiniLM-L6 with its parameters, which lie in the file's mapped memory, those of linear maps in bf16 beside it.
 class model {
 public:
   using vectors = decltype(attend::uninitialized<float>(b = 1, features));
@@ -40,7 +38,7 @@ public:
 private:
   using token_features = decltype(attend::view<float>(nullptr, b = 1, s = 1, features));
 
-  // The features (b, s, c) of every token after the first `depth` layers, in memory that the next call overwrites.
+  // The features (b, s, c) of every token after the first `depth` layers, in memory that this thread's next call overwrites.
   template <class T>
   token_features encode(model_parameters<T> const& parameters, padded_ids const& in, std::size_t depth);
   token_features encode(padded_ids const& in, std::size_t depth);
@@ -48,7 +46,6 @@ private:
   attend::nn::safetensors file;
   attend::nn::narrowed<attend::bf16, attend::nn::safetensors> narrow_file{file};
   std::variant<model_parameters<float>, model_parameters<attend::bf16>> parameters;
-  std::vector<float> outer_scratch, inner_scratch;
 };
 
 } // namespace sentence
