@@ -12,7 +12,7 @@ struct rebuilding {
   static auto of(F const&, X const& x) { return x; } // tensors, numbers, positions
   template <class F, class Op, class... X>
   static auto of(F const& f, elementwise<Op, X...> const& e) {
-    return with_values(e.x, [&](X const&... x) { return elementwise<Op, made<F, X>...>{{}, {{f(x)}...}}; });
+    return with_values(e.x, [&](X const&... x) { return elementwise_of<Op>(f(x)...); });
   }
   template <class F, class X, class Y, class D, class O>
   static auto of(F const& f, contraction<X, Y, D, O> const& e) { return contraction<made<F, X>, made<F, Y>, D, O>{{}, f(e.x), f(e.y)}; }

@@ -47,12 +47,12 @@ struct hollow {
   static auto of(elementwise<Op, X...> const& e) {
     if constexpr ((products<X> + ...) == 0) return hollowed<elementwise<Op, X...>>{e, 1};
     else
-      return with_values(e.x, [](auto const&... x) { return join<Op>(of(x)...); });
+      return with_values(e.x, [](auto const&... x) { return joined<Op>(of(x)...); });
   }
 
 private:
   template <class Op, class... T>
-  static auto join(hollowed<T> const&... h) { return hollowed<elementwise<Op, T...>>{{{}, {{h.tree}...}}, (h.scale * ...)}; }
+  static auto joined(hollowed<T> const&... h) { return hollowed<elementwise<Op, T...>>{elementwise_of<Op>(h.tree...), (h.scale * ...)}; }
 };
 
 template <class T>

@@ -88,10 +88,11 @@ public:
   one_thread& operator=(one_thread const&) = delete;
 };
 
-// ---- what the versions differ in
 inline dnnl_data_type_t kind_of(data_type type) {
   return type == data_type::f32 ? dnnl_f32 : type == data_type::bf16 ? dnnl_bf16 : dnnl_f16;
 }
+
+// ---- what the versions differ in
 
 // How a tensor lies in memory.
 #if DNNL_VERSION_MAJOR >= 3

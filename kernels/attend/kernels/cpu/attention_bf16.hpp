@@ -7,6 +7,7 @@
 
 #ifdef ATTEND_DETAIL_BF16_PAIRS
 #include <attend/kernels/cpu/attention_problem.hpp>
+#include <attend/kernels/cpu/attention_products.hpp> // sums start from zero alike
 #include <attend/kernels/cpu/attention_softmax.hpp>
 #include <attend/kernels/cpu/kept_keys.hpp>
 #include <attend/kernels/cpu/lane_axis.hpp>
@@ -185,14 +186,6 @@ template <class Group>
     else if (left == most - 1) group.template operator()<most>(i, left), i += most;
     else group.template operator()<some>(i, std::min<long>(left, some)), i += some;
   }
-}
-
-template <int Rows, int V>
-[[gnu::always_inline]] inline void set_to_zero(vec (&sum)[Rows][V]) {
-#pragma GCC unroll 8
-  for (int j = 0; j < Rows; ++j)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
 }
 
 /// scores (keys, panel_rows) = key times V vectors of the query; `largest` takes in those of each row.

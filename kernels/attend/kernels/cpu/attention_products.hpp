@@ -24,6 +24,14 @@ struct tile_view {
   tile_view from(long i) const { return {data + i * row, row}; }
 };
 
+template <int Rows, int V>
+[[gnu::always_inline]] inline void set_to_zero(vec (&sum)[Rows][V]) {
+#pragma GCC unroll 8
+  for (int j = 0; j < Rows; ++j)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
+}
+
 /// step(i) for i in [0, n), with a line of memory asked for at every other one. Steps on V vectors, fewer than a panel's, are
 /// not worth the code of four at a time.
 template <int V, class Step>
@@ -53,12 +61,9 @@ template <int Keys, int V>
                                                vec* largest, next_lines soon) {
   float const* row[Keys];
   vec sum[Keys][V];
+  set_to_zero(sum);
 #pragma GCC unroll 8
-  for (int j = 0; j < Keys; ++j) {
-    row[j] = key.data + (j < count ? j : count - 1) * key.row; // rows past the end repeat the last, and are not kept
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[j][v] = vec(0.0f);
-  }
+  for (int j = 0; j < Keys; ++j) row[j] = key.data + (j < count ? j : count - 1) * key.row; // rows past the end repeat the last, and are not kept
   in_turns<V>(depth, soon, [&](long d) __attribute__((always_inline)) {
     vec q[V];
 #pragma GCC unroll 8
@@ -123,10 +128,7 @@ template <int Columns>
   bool first = true;
   do {
     vec sum[Columns][V];
-#pragma GCC unroll 8
-    for (int e = 0; e < Columns; ++e)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[e][v] = vec(0.0f);
+    set_to_zero(sum);
     for (long length = 0; length < tuning.chain && run != keys.end();) {
       long const left = run->count - taken, count = left <= tuning.chain + tuning.chain / 2 ? left : tuning.chain;
       with_vectors(often || run->vectors.empty() ? run->vectors : vector_range{}, [&]<int First, int Count>() __attribute__((always_inline)) {
