@@ -114,16 +114,17 @@ def sentence(row):
     """A batch of sentences."""
     def line(column):
         if column not in row["medians"]:
-            return [NAMES[column], *["-"] * 3, cell(row, column, str), *["-"] * 4]
+            return [NAMES[column], *["-"] * 3, cell(row, column, str), *["-"] * 5]
         seconds, memory = row["medians"][column], row["memory"][column]
         peak = next(iter(row["ceilings"].values()), None)
         return [NAMES[column], ms(seconds), f"{row['flops'] / seconds / 1e9:.0f}",
                 f"{100 * row['flops'] / seconds / peak:.0f} %" if peak else "-", ratio(row, column), mib(growth(row, column)),
-                mib(memory["peak"]), f"{row['errors_of'][column]:.1e}", str(memory.get("batch", "its own"))]
+                mib(memory["peak"]), f"{row['errors_of'][column]:.1e}", str(memory.get("batch", "its own")),
+                str(memory.get("streams", "its own"))]
 
     begin = "token ids" if row["name"].endswith("ids") else "texts, tokenizing included"
     header = ["f32", "warm, ms", "GFLOP/s", "of FMA peak", "its time / ours", "peak growth, MiB", "peak in all, MiB",
-              "1 - cosine", "sentences at once"]
+              "1 - cosine", "sentences a batch", "batches at once"]
     title = f"## MiniLM-L6, 64 sentences of 122 tokens, from {begin}\n"
     return "\n".join([title, aligned(header, map_(line, row)), ceilings(row), ratios(row), refusals(row)]).rstrip() + "\n"
 

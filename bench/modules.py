@@ -149,7 +149,10 @@ def sentences(chosen, what, measured):
         for side in others:
             graphs = ("model", "fused") if side.column == "onnxruntime" else ("model",)
             batches = BATCHES[:1] if chosen.quick else BATCHES
-            side.tune(case, [{"batch": batch, "graph": graph} for batch in batches for graph in graphs])
+            # PyTorch's threads belong to the process: it takes one batch after the other.
+            streams = (1,) if side.column == "transformers" or chosen.quick else (1, chosen.threads)
+            side.tune(case, [{"batch": batch, "graph": graph, "streams": at_once}
+                             for batch in batches for graph in graphs for at_once in dict.fromkeys(streams)])
         row = measured(case, ours, others)
         row["errors_of"] = {side.column: sentence_module.error(folder, f"{side.column}-{what}")
                             for side in [*ours, *others] if side.column in row["medians"]}

@@ -6,10 +6,13 @@
     sentence_module.py write --model FOLDER --into FOLDER      texts, ids, the model as ONNX, and the truth in float64
 
 A case is named `sentence/ids` or, where tokenizing is timed too, `sentence/texts`; `batch` is how many sentences go
-through the model at once. The embeddings go beside what was read.
+through the model at once, `streams` how many batches are under way at a time, each with its share of the threads. The embeddings
+go beside what was read.
 """
 import argparse
+import concurrent.futures
 import pathlib
+import queue
 import re
 import sys
 
@@ -107,14 +110,17 @@ class Side:
         ids = numpy.load(folder / "ids.npy").astype(numpy.int64)
         parts = [ids[i:i + case["batch"]] for i in range(0, len(ids), case["batch"])]
         embed = self.loaded(case, folder)
-        return lambda: numpy.concatenate([embed(part) for part in parts])
+        if case["streams"] == 1:
+            return lambda: numpy.concatenate([embed(part) for part in parts])
+        streams = concurrent.futures.ThreadPoolExecutor(case["streams"])
+        return lambda: numpy.concatenate(list(streams.map(embed, parts)))
 
     def of_texts(self, case, folder):
         """A function that embeds texts."""
         raise NotImplementedError("from texts")
 
     def loaded(self, case, folder):
-        """A function that embeds ids (b, s)."""
+        """A function that embeds ids (b, s), by as many threads at a time as there are streams."""
         raise NotImplementedError
 
 
@@ -168,7 +174,7 @@ class OnnxRuntime(Side):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
+        options.intra_op_num_threads = self.threads // case["streams"]
         options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(folder / f"{case['graph']}.onnx", options, ["CPUExecutionProvider"])
         return lambda ids: session.run(None, dict(zip(INPUTS, (ids, numpy.ones_like(ids)))))[0]
@@ -196,11 +202,22 @@ class OpenVino(Side):
         model.reshape({name: [case["batch"], TOKENS] for name in INPUTS})
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": case["streams"],
             "INFERENCE_PRECISION_HINT": self.precision,
         }
-        request = core.compile_model(model, "CPU", settings).create_infer_request()
-        return lambda ids: request.infer(dict(zip(INPUTS, (ids, numpy.ones_like(ids)))), share_inputs=True)[0].copy()
+        compiled = core.compile_model(model, "CPU", settings)
+        idle = queue.SimpleQueue()
+        for _ in range(case["streams"]):
+            idle.put(compiled.create_infer_request())
+
+        def embed(ids):
+            request = idle.get()
+            try:
+                return request.infer(dict(zip(INPUTS, (ids, numpy.ones_like(ids)))), share_inputs=True)[0].copy()
+            finally:
+                idle.put(request)
+
+        return embed
 
 
 class OpenVinoBf16(OpenVino):
