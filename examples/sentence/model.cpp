@@ -63,13 +63,7 @@ model::vectors model::embed(std::span<token_ids const> texts) {
   // the work on each batch that is left over.
   auto const threads = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
   auto const each_alone = batches.size() / threads * threads;
-  tbb::parallel_for(
-      std::size_t{0}, each_alone,
-      [&](std::size_t i) {
-        thread_local tbb::task_arena alone{1};
-        alone.execute([&] { embed_batch(batches[i]); });
-      },
-      tbb::simple_partitioner{});
+  tbb::parallel_for(std::size_t{0}, each_alone, [&](std::size_t i) { tbb::task_arena{1}.execute([&] { embed_batch(batches[i]); }); });
   std::for_each(batches.begin() + static_cast<std::ptrdiff_t>(each_alone), batches.end(), embed_batch);
   return evaluate(gather(sorted, places)); // back in the order of the texts
 }

@@ -66,6 +66,19 @@ TEST(model, embeds_a_text_alike_alone_and_in_company) {
   EXPECT_EQ(net().embed({}).size(), 0);
 }
 
+// So many that every thread has batches of its own, and one may be left over that all of them share.
+TEST(model, embeds_a_text_alike_in_any_batch) {
+  auto const texts = stored_texts();
+  auto const once = net().embed(texts);
+  std::vector<token_ids> many;
+  for (int i = 0; i < 12; ++i) many.insert(many.end(), texts.begin(), texts.end());
+  auto const embeddings = net().embed(many);
+  for (std::size_t i = 0; i < many.size(); ++i) {
+    auto const* const expected = &once(b = i % texts.size());
+    EXPECT_LE(furthest(&embeddings(b = i), {expected, expected + 384}), 1e-5) << i;
+  }
+}
+
 TEST(model, finds_a_text_like_itself) {
   auto const texts = stored_texts();
   auto const alike = net().similarities(net().embed({texts.data(), 5}));
@@ -111,7 +124,10 @@ TEST(model, turns_embeddings_little_in_bf16) {
 }
 
 TEST(model, refuses_ids_that_have_no_embedding) {
-  std::vector<token_ids> const texts{{101, 30522, 102}};
+  std::vector<token_ids> texts{{101, 30522, 102}};
+  EXPECT_THROW(net().embed(texts), attend::index_error);
+  for (int i = 0; i < 40; ++i) texts.push_back(token_ids(256, 101)); // in batches of a thread's own
+  texts.push_back(token_ids(256, 30522));
   EXPECT_THROW(net().embed(texts), attend::index_error);
 }
 
