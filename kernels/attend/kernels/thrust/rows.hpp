@@ -69,7 +69,7 @@ struct rows_pass {
   template <int I>
   using sum_t = typename decltype(sum_at<I>(std::make_integer_sequence<int, I>{}))::type;
 
-  // Adds the whole vectors of a line to the accumulators, which take turns, and says where the rest begins.
+  // Adds vectors of a line to the accumulators, as many to each, and says where the rest begins.
   template <int I, class F, class A, class... Args>
   [[gnu::always_inline]] static long add_dense(F const& f, long const* line, long begin, long end, A* sum, Args const&... args) {
     using Op = typename stage_traits<stage_at<I>>::op;
@@ -111,10 +111,7 @@ struct rows_pass {
       if (i > b.line) n.next_line(line);
       long x = begin;
       if constexpr (width > 1)
-        if (n.dense && column == 0) {
-          x = add_dense<I>(f, line, begin, end, sum, *reinterpret_cast<sum_t<Before> const*>(args[Before])...);
-          column = static_cast<int>((x - begin) / width) & mask;
-        }
+        if (n.dense) x = add_dense<I>(f, line, begin, end, sum, *reinterpret_cast<sum_t<Before> const*>(args[Before])...);
       row_place<L, Axes> at(line, lane); // nobody else sees it: it stays in registers
       if (vertical) column = 0;
       for (; x < end; x += width, column = (column + 1) & mask) {
