@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What a contraction does beside its sums: scale, bias, activation, residual, and the types that numbers come and go in.
 #include "contraction.hpp"
+#include <tbb/task_arena.h>
 
 namespace attend::kernels::contraction::tests {
 namespace {
@@ -52,6 +53,33 @@ TEST(contraction, epilogues_of_batches_inside_rows) {
         for (std::int64_t const m : {6, 65})
           for (auto const y : {"bkn", "kn"}) check("bmk", y, "mbn", {{'b', 2}, {'m', m}, {'n', n}, {'k', 64}}, {t, t, t}, o);
       }
+}
+
+// Products of many rows go by panels of columns, in tiles of rows: every remainder of rows, columns and depth, panels that a
+// matrix shares with the next or not, and sums with all that may be added to them.
+TEST(contraction, many_rows_around_the_edges_of_tiles) {
+  auto const t = data_type::f32;
+  for (std::int64_t const m : {48, 53, 98})
+    for (std::int64_t const n : {16, 31, 64, 65, 100, 144})
+      for (std::int64_t const k : {16, 37, 96})
+        for (auto const y : {"kn", "nk", "bkn", "bnk"}) {
+          options o;
+          o.scale = 0.5;
+          o.bias = "n";
+          check("bmk", y, "bmn", {{'b', 2}, {'m', m}, {'n', n}, {'k', k}}, {t, t, t}, o);
+          o.residual = "bmn";
+          check("bmk", y, "bmn", {{'b', 2}, {'m', m}, {'n', n}, {'k', k}}, {t, t, t}, o);
+          check("bmk", y, "bmn", {{'b', 2}, {'m', m}, {'n', n}, {'k', k}}, {t, t, t});
+        }
+}
+// One thread takes all pieces of rows for one piece of columns, then for the next one, and for the next matrix.
+TEST(contraction, panels_are_kept_for_all_rows_and_no_longer) {
+  options o;
+  o.function = activation::relu; // a pass over pieces of the sums
+  auto const t = data_type::f32;
+  for (auto const y : {"kn", "nk", "bnk"})
+    for (std::int64_t const k : {48, 200})
+      tbb::task_arena{1}.execute([&] { check("bmk", y, "bmn", {{'b', 2}, {'m', 500}, {'n', 400}, {'k', k}}, {t, t, t}, o); });
 }
 
 TEST(contraction, adds_to_what_is_there) {

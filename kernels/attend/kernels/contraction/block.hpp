@@ -154,9 +154,11 @@ template <class Vector>
 [[gnu::always_inline]] inline block power_of_two(whole const& k) { return as_block((bits::same_bits(k) + 127u) << 23u); }
 
 // x times 2 to the power of n, a whole number from -252 to 252: one instruction, or two steps that reach the subnormals.
+template <class M>
+inline constexpr bool has_scale = requires(typename M::floats x) { M::scale(x, x); };
 template <class M = cpu::machine>
 [[gnu::always_inline]] inline block scaled(block const& x, block const& n) {
-  if constexpr (requires { M::scale(x.low, n.low); }) return {M::scale(x.low, n.low), M::scale(x.high, n.high)};
+  if constexpr (has_scale<M>) return {M::scale(x.low, n.low), M::scale(x.high, n.high)};
   else {
     whole const exponent = whole::converted(n), half = exponent >> 1;
     return x * power_of_two(half) * power_of_two(exponent - half);

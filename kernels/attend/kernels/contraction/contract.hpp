@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product, or, where sums
-// are kept in f64, by that of f64.hpp.
+// The host's plain contraction: one call computes any problem of problem.hpp, by oneDNN's matrix product, by that of
+// panels.hpp for many rows of f32, or, where sums are kept in f64, by that of f64.hpp.
 //
 // Threads. Every product runs on one thread, inside tasks of one parallel loop that cut the problem by batches, rows
 // and columns; oneDNN's own threads (OpenMP's) are never started. Measured on two cores, oneDNN's threads against ours:
@@ -9,7 +9,7 @@
 // and 94). With the cores shared the spinning threads wait for one another at every barrier: the same small product,
 // median of 557, takes 6.6 ms by OpenMP and 0.14 ms by TBB. One pool also keeps a chain of passes from having two.
 //
-// Scratch. Each thread has one buffer for packed operands and staged sums, bounded by the tuning (some 10 MB at most);
+// Scratch. Each thread has one buffer for packed operands and staged sums, bounded by the tuning (some 15 MB at most);
 // it is reused from call to call and given back with the thread, or at once if it ever grew past 64 MB.
 #pragma once
 #include <attend/kernels/contraction/cache.hpp>
@@ -69,6 +69,7 @@ class worker {
   std::byte* workspace_;
   std::int64_t packed_y_ = -1; // which piece of y is in scratch
   std::int64_t packed_x_ = -1;
+  std::int64_t panels_of_y_ = -1; // which piece's are in the workspace
 
   static std::size_t aligned(std::size_t bytes) { return (bytes + 4095) / 4096 * 4096 + 128; }
 
@@ -96,11 +97,11 @@ class worker {
       for (std::int64_t i = n.first, run = 0; i < end; i += run) {
         run = run_from(q_.columns, i, end);
         void* const to = advance(out_, out + q_.columns.offset(i, &axis::out), q_.out_type);
-        row_operands const operands{q_.stage ? sums + i - n.first : static_cast<float const*>(to),
-                                    q_.bias_of_columns ? source{biases_ + i - n.first, data_type::f32, 1}
-                                                       : row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias),
-                                    row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual),
-                                    {to, q_.out_type, q_.columns.last().out}};
+        row_operands operands;
+        operands.sums = q_.stage ? sums + i - n.first : static_cast<float const*>(to);
+        operands.bias = q_.bias_of_columns ? source{biases_ + i - n.first, data_type::f32, 1} : row_of(bias_, q_.bias_type, bias, q_.columns, i, &axis::bias);
+        operands.residual = row_of(residual_, q_.residual_type, residual, q_.columns, i, &axis::residual);
+        operands.to = {to, q_.out_type, q_.columns.last().out};
         finish_row(f, operands, run);
       }
     }
@@ -170,12 +171,14 @@ public:
         auto const residual_at =
             base[4] + q_.rows.offset(m.first, &axis::residual) + q_.columns.offset(n.first, &axis::residual);
         bool const bias = q_.fused && bias_, residual = q_.fused && residual_;
-        run_(*q_.products[plan::which(ends[0], ends[1], ends[2], k.count != q_.depth_a_piece, i > 0)],
-             q_.pack_x ? x_scratch_ : advance(x_, x_at, q_.x_type),
+        product const& now = *q_.products[plan::which(ends[0], ends[1], ends[2], k.count != q_.depth_a_piece, i > 0)];
+        std::int64_t const piece_of_y = rest * q_.depth_pieces + i;
+        run_(now, q_.pack_x ? x_scratch_ : advance(x_, x_at, q_.x_type),
              q_.pack_y ? y_scratch_ : advance(y_, y_at, q_.y_type),
              q_.stage ? staged_ : advance(out_, out_at, q_.out_type),
              bias ? advance(bias_, bias_at, q_.bias_type) : nullptr,
-             residual ? advance(residual_, residual_at, q_.residual_type) : nullptr, workspace_);
+             residual ? advance(residual_, residual_at, q_.residual_type) : nullptr, workspace_, panels_of_y_ == piece_of_y);
+        panels_of_y_ = now.by_panels() ? piece_of_y : -1;
       }
     }
     if (q_.stage || !(q_.fused || q_.plain)) finish(base, g, m, n);

@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// One matrix product of oneDNN: a shape with its strides and post-operations, made once and run by any thread.
+// One matrix product, by panels or by oneDNN: a shape with its strides and post-operations, made once and run by any thread.
 #pragma once
 #include <attend/kernels/contraction/onednn.hpp>
+#include <attend/kernels/contraction/panels.hpp>
 #include <array>
 #include <atomic>
 #include <cstring>
 #include <optional>
 
 namespace attend::kernels::contraction::inline ATTEND_DETAIL_ISA::detail {
-
-// One matrix among the operands of a product: groups x rows x columns, with strides. A group stride of 0 says that all
-// groups share one matrix.
-struct matrix {
-  data_type type = data_type::f32;
-  std::int64_t group_stride = 0, row_stride = 0, column_stride = 0;
-};
-
-// A shape of product oneDNN is asked for: out = function(scale * x * y + bias) + residual, or out += x * y.
-struct product_shape {
-  std::int64_t groups = 1, rows = 0, columns = 0, depth = 0; // groups of 1 are left out of the descriptors
-  matrix x, y, out;
-  bool accumulate = false;
-  float scale = 1;
-  activation function = activation::none;
-  std::optional<data_type> bias;     // one number for each column
-  std::optional<matrix> residual;
-  bool reference_will_do = false;    // also take oneDNN's unoptimised implementation
-};
 
 // The activations whose post-operation is as exact as ours. (oneDNN's relu and exp lose NaN, its sigmoid what is below
 // the normal range, and its gelu has an absolute error of 4e-7, which in the lower tail is all of the value.)
@@ -42,6 +24,7 @@ inline std::optional<dnnl_alg_kind_t> post_operation(activation function) {
 
 class product {
   enum { x_at, y_at, out_at, bias_at, residual_at, scratch_at, arguments };
+  std::optional<panel_product> panels_; // or, without:
   primitive_handle primitive_;
   layout layouts_[arguments];
   int names_[arguments] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS, 0, DNNL_ARG_SCRATCHPAD};
@@ -66,6 +49,10 @@ public:
   // The product, or nothing where oneDNN has no (optimised) implementation for it on this machine.
   [[gnu::cold]] static std::unique_ptr<product const> make(product_shape const& s) {
     auto made = std::make_unique<product>();
+    if (panel_product::takes(s)) {
+      made->scratch_bytes_ = made->panels_.emplace(s).scratch_bytes();
+      return made;
+    }
     auto* const d = made->layouts_;
     if (!describe(d[x_at], s.groups, s.rows, s.depth, s.x) || !describe(d[y_at], s.groups, s.depth, s.columns, s.y) ||
         !describe(d[out_at], s.groups, s.rows, s.columns, s.out))
@@ -120,8 +107,10 @@ public:
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
+  bool by_panels() const { return panels_.has_value(); }
 
-  // Runs products on the calling thread; keeps what oneDNN needs around the pointers of the last few of them.
+  // Runs products on the calling thread; keeps what oneDNN needs around the pointers of the last few of them. `again`: y and
+  // scratch are as a product by panels, of these columns and depth, left them.
   class runner {
     struct prepared {
       std::uint64_t number = 0;
@@ -148,7 +137,10 @@ public:
 
   public:
     [[gnu::noinline]] void operator()(product const& p, void const* x, void const* y, void* out, void const* bias, void const* residual,
-                    void* scratch) {
+                    void* scratch, bool again) {
+      if (p.panels_)
+        return (*p.panels_)(static_cast<float const*>(x), static_cast<float const*>(y), static_cast<float*>(out), static_cast<float const*>(bias),
+                            static_cast<float const*>(residual), static_cast<float*>(scratch), again);
       prepared& now = recent_[p.number_ % recent_.size()];
       if (now.number != p.number_) now.prepare(p);
       void* const pointers[arguments] = {const_cast<void*>(x),    const_cast<void*>(y),        out,
