@@ -97,12 +97,12 @@ class panel_product {
         }
       };
       // Beside the steps that use up a line of each row of x, those of the next tile are asked for, and one of this one's result.
-      constexpr int line = 16;
+      constexpr int line = 16, lines_of_row = (V * lanes + line - 1) / line;
       std::int64_t k = 0;
       for (; k + line <= s.depth; k += line) {
 #pragma GCC unroll 6
         for (int r = 0; r < rows; ++r) cpu::prefetch(row[r] + rows * s.x.row_stride + k);
-        if (auto const n = k / line; n < rows * V * lanes / line) __builtin_prefetch(to.out + (i + n / (V * lanes / line)) * to.row + n % (V * lanes / line) * line, 1, 3);
+        if (auto const n = k / line; n < rows * lines_of_row) __builtin_prefetch(to.out + (i + n / lines_of_row) * to.row + n % lines_of_row * line, 1, 3);
 #pragma GCC unroll 4
         for (int j = 0; j < line; ++j) step(k + j);
       }
