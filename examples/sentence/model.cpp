@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <attend/evaluate.hpp>
 #include <tbb/parallel_for.h>
